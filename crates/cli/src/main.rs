@@ -1,0 +1,2 @@
+//! rollcage
+fn main() {}

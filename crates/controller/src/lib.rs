@@ -1,0 +1,1 @@
+//! Kubernetes loops: AnalysisRuns to their verdicts

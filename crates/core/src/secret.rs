@@ -1,0 +1,69 @@
+//! Keeping secret values out of everything that leaves a call.
+
+use std::{borrow::Cow, sync::Arc};
+
+/// What stands in a secret's place.
+pub const MASK: &str = "*****";
+
+/// The secret values in play. Cheap to clone; `Debug` shows none of them.
+#[derive(Clone, Default)]
+pub struct Masker {
+    /// Longest first, so that a value that contains another one is masked whole.
+    values: Arc<Vec<String>>,
+}
+
+impl Masker {
+    /// Masks these values; empty ones are left out.
+    pub fn new(values: impl IntoIterator<Item = String>) -> Self {
+        let mut values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        values.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        values.dedup();
+        Self {
+            values: Arc::new(values),
+        }
+    }
+
+    /// These values and more.
+    pub fn with(&self, more: impl IntoIterator<Item = String>) -> Self {
+        let mut more = more.into_iter().peekable();
+        if more.peek().is_none() {
+            self.clone()
+        } else {
+            Self::new(self.values.iter().cloned().chain(more))
+        }
+    }
+
+    /// Whether there is nothing to mask.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The text with every secret value replaced.
+    pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut masked = Cow::Borrowed(text);
+        for value in self.values.iter() {
+            if masked.contains(value.as_str()) {
+                masked = Cow::Owned(masked.replace(value.as_str(), MASK));
+            }
+        }
+        masked
+    }
+}
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Masker({} values)", self.values.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_the_longer_value_whole() {
+        let masker = Masker::new(["abc".into(), "abcdef".into(), String::new()]);
+        assert_eq!(masker.mask("abcdef and abc and xyz"), "***** and ***** and xyz");
+        assert_eq!(format!("{masker:?}"), "Masker(2 values)");
+    }
+}

@@ -1,0 +1,1 @@
+//! Local runs for plugin authors: dev, call, bench, inspect, new

@@ -1,0 +1,1 @@
+//! Runs a WebAssembly component under limits, with only what it was granted

@@ -1,0 +1,1 @@
+//! From a plugin's location to verified bytes on disk
