@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::secret::Masker;
+use crate::{host::TargetGate, secret::Masker};
 
 /// One call's surroundings, the same for every kind of plugin.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Call {
     pub secrets: Masker,
     /// Arguments of the AnalysisRun, resolved; secret ones have no value.
     pub arguments: Vec<(String, String)>,
+    /// Asked before a request leaves for a server; absent: every server may be asked.
+    pub targets: Option<Arc<dyn TargetGate>>,
     /// Filled in as the call goes, for those who want to know.
     pub usage: Option<Arc<Mutex<CallUsage>>>,
 }

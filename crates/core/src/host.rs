@@ -1,6 +1,6 @@
 //! What the host does for plugins, as traits: the edges differ (cluster, `dev`, `test`), the meaning does not.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -157,6 +157,16 @@ pub struct SecretsError(pub String);
 pub trait HttpResponder: Send + Sync + fmt::Debug {
     /// The answer to a request, or `None` to send it to the network.
     async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>>;
+}
+
+/// Keeps one plugin from waiting again and again for a server that does not answer. Belongs to a plugin, travels in
+/// [`Call::targets`](crate::Call::targets); a target is written as in [`Fault::waiting_for`](crate::Fault::waiting_for).
+pub trait TargetGate: Send + Sync + fmt::Debug {
+    /// Asked before a request leaves, after the grant was checked. `Err`: do not send; another try may help after this
+    /// long.
+    fn admit(&self, target: &str) -> Result<(), Duration>;
+    /// The target answered, well or badly, in time.
+    fn answered(&self, target: &str);
 }
 
 /// A whole request.

@@ -18,4 +18,4 @@ pub mod secret;
 
 pub use call::{Call, CallUsage, Denial};
 pub use fault::{CallError, Fault, FaultKind, Phase, PluginError, PluginErrorKind, PluginId};
-pub use port::{MetricProvider, Step, TrafficRouter};
+pub use port::{MetricProvider, PluginSource, Step, TrafficRouter};

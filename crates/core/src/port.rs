@@ -1,15 +1,16 @@
-//! The three ports: what the host calls, whatever runs behind it.
+//! The three ports: what the host calls, whatever runs behind it; and where the host gets them.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use rollcage_api::{
     analysis::{AnalysisRun, Measurement, Metric},
+    plugin::UnavailableEntry,
     rollout::{Rollout, SetHeaderRoute, SetMirrorRoute, Verification, WeightDestination},
     step::{StepContext, StepResult},
 };
 
-use crate::{Call, CallError};
+use crate::{Call, CallError, Fault, PluginId};
 
 /// Measures.
 #[async_trait]
@@ -106,4 +107,25 @@ pub trait Step: Send + Sync + fmt::Debug {
     ) -> Result<StepResult, CallError>;
     /// The Rollout was aborted.
     async fn abort(&self, call: &Call, rollout: &Arc<Rollout>, context: &StepContext) -> Result<StepResult, CallError>;
+}
+
+/// Where ports come from: the plugins that serve now, by name.
+///
+/// An `Err` of [`metric_provider`](Self::metric_provider), [`traffic_router`](Self::traffic_router) and
+/// [`step`](Self::step) means that nothing was tried. [`NotUsableHere`](crate::FaultKind::NotUsableHere) is the object's
+/// own mistake; with every other kind (the fault that ended the last load, or one of
+/// [`FaultKind::is_not_serving`](crate::FaultKind::is_not_serving)) the object waits, for as long as
+/// [`unavailable_policy`](Self::unavailable_policy) says.
+///
+/// A port that was handed out may be kept: every call of it goes to what serves then. When nothing serves any more, the
+/// call ends with a fault whose kind `is_not_serving`; the fault's phase and cause are still those of the load.
+pub trait PluginSource: Send + Sync + fmt::Debug {
+    /// The metric provider `name`, for an object of `namespace`.
+    fn metric_provider(&self, name: &str, namespace: &str) -> Result<Arc<dyn MetricProvider>, Box<Fault>>;
+    /// The traffic router `name`, for an object of `namespace`.
+    fn traffic_router(&self, name: &str, namespace: &str) -> Result<Arc<dyn TrafficRouter>, Box<Fault>>;
+    /// The step plugin `name`, for an object of `namespace`.
+    fn step(&self, name: &str, namespace: &str) -> Result<Arc<dyn Step>, Box<Fault>>;
+    /// What happens to objects while the plugin does not serve; the default for one without (readable) entry.
+    fn unavailable_policy(&self, id: &PluginId) -> UnavailableEntry;
 }
