@@ -1,1 +1,3 @@
 //! Kubernetes loops: AnalysisRuns to their verdicts
+
+pub mod cluster;
