@@ -1,6 +1,9 @@
 //! Keeping secret values out of everything that leaves a call.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// What stands in a secret's place.
 pub const MASK: &str = "*****";
@@ -56,9 +59,45 @@ impl std::fmt::Debug for Masker {
     }
 }
 
+/// The secret values of a call that goes on: they grow as the call meets more of them. All clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct SharedMasker(Arc<Mutex<Masker>>);
+
+impl SharedMasker {
+    /// Begins with these.
+    pub fn new(masker: Masker) -> Self {
+        Self(Arc::new(Mutex::new(masker)))
+    }
+
+    /// More values to mask from now on.
+    pub fn add(&self, values: impl IntoIterator<Item = String>) {
+        let mut masker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let more: Vec<String> = values
+            .into_iter()
+            .filter(|value| !masker.values.contains(value))
+            .collect();
+        if !more.is_empty() {
+            *masker = masker.with(more);
+        }
+    }
+
+    /// All values known now.
+    pub fn current(&self) -> Masker {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shared_masker_grows_for_all() {
+        let shared = SharedMasker::new(Masker::new(["abc".into()]));
+        shared.clone().add(["xyz".into(), "abc".into(), String::new()]);
+        assert_eq!(shared.current().mask("abc xyz"), "***** *****");
+        assert_eq!(format!("{:?}", shared.current()), "Masker(2 values)");
+    }
 
     #[test]
     fn masks_the_longer_value_whole() {
