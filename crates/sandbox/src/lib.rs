@@ -1,1 +1,3 @@
 //! Runs a WebAssembly component under limits, with only what it was granted
+
+pub mod egress;

@@ -1,0 +1,419 @@
+//! The guard itself: one for every plugin.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::BodyExt;
+use rollcage_api::plugin::Permissions;
+use rollcage_core::host::{HostServices, HttpRequest, HttpResponder, HttpResponse};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    call::EgressCall,
+    clients::Clients,
+    credentials::Credentials,
+    error::{EgressError, GrantError},
+    failure::classify,
+    grants::{Grants, Trust, parse_method},
+    headers,
+    mask::Patterns,
+    names::{Names, SystemNames},
+    target::Target,
+};
+
+/// The way out for one plugin. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Egress(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    grants: Arc<Grants>,
+    credentials: Credentials,
+    clients: Clients,
+    responder: Option<Arc<dyn HttpResponder>>,
+    /// Where input and output happens: the host's own threads, never a guest's.
+    runtime: Handle,
+}
+
+/// How one request is sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SendOptions {
+    /// Time for the whole exchange; the call's deadline holds all the same.
+    pub timeout: Option<Duration>,
+    /// The server's certificate is not checked, which the grant must allow.
+    pub skip_tls_verify: bool,
+}
+
+/// A request that was granted.
+pub(super) struct Granted {
+    pub(super) target: Target,
+    pub(super) method: Method,
+    pub(super) headers: HeaderMap,
+    trust: Trust,
+}
+
+impl Egress {
+    /// Reads a plugin's grants and credentials. `runtime` is where connections live; it needs I/O and time.
+    pub fn new(permissions: &Permissions, host: &HostServices, runtime: Handle) -> Result<Self, GrantError> {
+        Self::with_names(permissions, host, runtime, Arc::new(SystemNames::default()))
+    }
+
+    /// The same with a resolver of one's own.
+    pub fn with_names(
+        permissions: &Permissions,
+        host: &HostServices,
+        runtime: Handle,
+        names: Arc<dyn Names>,
+    ) -> Result<Self, GrantError> {
+        Self::with_source(permissions, host, runtime, names, None)
+    }
+
+    pub(super) fn with_source(
+        permissions: &Permissions,
+        host: &HostServices,
+        runtime: Handle,
+        names: Arc<dyn Names>,
+        source: Option<std::net::IpAddr>,
+    ) -> Result<Self, GrantError> {
+        let grants = Arc::new(Grants::parse(&permissions.http)?);
+        Ok(Self(Arc::new(Inner {
+            credentials: Credentials::parse(&permissions.credentials, host.secrets.clone())?,
+            clients: Clients::new(grants.clone(), names, source),
+            grants,
+            responder: host.http.clone(),
+            runtime,
+        })))
+    }
+
+    /// Sends a whole request and waits for the whole answer. May be awaited on any thread.
+    pub async fn send(
+        &self,
+        call: &EgressCall,
+        request: HttpRequest,
+        options: SendOptions,
+    ) -> Result<HttpResponse, EgressError> {
+        let result = self.send_whole(call, request, options).await;
+        if let Err(error) = &result {
+            call.note_error(error);
+        }
+        result
+    }
+
+    async fn send_whole(
+        &self,
+        call: &EgressCall,
+        request: HttpRequest,
+        options: SendOptions,
+    ) -> Result<HttpResponse, EgressError> {
+        let HttpRequest {
+            method,
+            url,
+            headers,
+            body,
+        } = request;
+        let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        let granted = self.grant(&method, &url, headers, Some(length), options.skip_tls_verify)?;
+        call.take_out(body.len())?;
+        let server = granted.target.to_string();
+        let in_flight = call.begin(&server)?;
+        call.note_request();
+
+        let end = End::of(call, options.timeout);
+        let (inner, shared) = (self.0.clone(), call.clone());
+        let exchange = async move {
+            let answer = inner.answer(&shared, &granted, OutBody::Whole(body.into())).await?;
+            inner.read_whole(&shared, &granted, answer).await
+        };
+        let result = self.run(end, server, exchange).await;
+        if result.as_ref().map_or_else(EgressError::is_answer, |_| true) {
+            in_flight.answered();
+        }
+        result
+    }
+
+    /// Everything that can be said before the network is asked.
+    pub(super) fn grant(
+        &self,
+        method: &str,
+        url: &str,
+        headers: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
+        length: Option<u64>,
+        skip_tls_verify: bool,
+    ) -> Result<Granted, EgressError> {
+        let method = parse_method(method).map_err(EgressError::InvalidRequest)?;
+        let target = Target::parse(url)?;
+        let trust = self.0.grants.check(&target, &method, skip_tls_verify)?;
+        let headers = headers::outgoing(headers, &target, length)?;
+        Ok(Granted {
+            target,
+            method,
+            headers,
+            trust,
+        })
+    }
+
+    /// Runs an exchange on the host's threads until it ends, its time is over, or nobody waits for it any more.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        end: End,
+        server: String,
+        exchange: impl Future<Output = Result<T, EgressError>> + Send + 'static,
+    ) -> Result<T, EgressError> {
+        let task = self.0.runtime.spawn(async move {
+            match tokio::time::timeout_at(end.at.into(), exchange).await {
+                Ok(result) => result,
+                Err(_) => Err(end.timeout(server)),
+            }
+        });
+        match AbortOnDropHandle::new(task).await {
+            Ok(result) => result,
+            Err(error) => Err(EgressError::Host(format!("the exchange was lost: {error}"))),
+        }
+    }
+
+    /// The answer's head, checked and masked; its body is neither yet.
+    pub(super) async fn answer(
+        &self,
+        call: &EgressCall,
+        granted: &Granted,
+        body: OutBody,
+    ) -> Result<http::Response<reqwest::Body>, EgressError> {
+        self.0.answer(call, granted, body).await
+    }
+
+    /// Runs something to its end on the host's threads.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.runtime.spawn(task));
+    }
+
+    /// What is masked in answers.
+    pub(super) fn patterns(&self) -> Patterns {
+        self.0.credentials.patterns()
+    }
+}
+
+impl Inner {
+    async fn answer(
+        &self,
+        call: &EgressCall,
+        granted: &Granted,
+        body: OutBody,
+    ) -> Result<http::Response<reqwest::Body>, EgressError> {
+        let mut headers = granted.headers.clone();
+        self.credentials
+            .attach(&granted.target, &mut headers, call.masker())
+            .await?;
+        if !self.credentials.is_empty() {
+            // A compressed answer could hide a value from the mask.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let (body, answered) = self.ask_responder(granted, &headers, body).await?;
+        let response = match answered {
+            Some(response) => response,
+            None => self.ask_network(granted, headers, body).await?,
+        };
+        if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            self.credentials.refused(&granted.target);
+        }
+        self.check_head(call, granted, response)
+    }
+
+    async fn ask_responder(
+        &self,
+        granted: &Granted,
+        headers: &HeaderMap,
+        body: OutBody,
+    ) -> Result<(OutBody, Option<http::Response<reqwest::Body>>), EgressError> {
+        let Some(responder) = &self.responder else {
+            return Ok((body, None));
+        };
+        let body = body.whole().await?;
+        let request = HttpRequest {
+            method: granted.method.to_string(),
+            url: granted.target.url().to_string(),
+            headers: pairs(headers),
+            body: body.to_vec(),
+        };
+        let server = || granted.target.to_string();
+        let answered = match responder.respond(&request).await {
+            None => None,
+            Some(Err(cause)) => {
+                return Err(EgressError::Connect {
+                    server: server(),
+                    cause,
+                });
+            }
+            Some(Ok(answer)) => Some(response_of(answer).map_err(|error| EgressError::Protocol {
+                server: server(),
+                cause: error.to_string(),
+            })?),
+        };
+        Ok((OutBody::Whole(body), answered))
+    }
+
+    async fn ask_network(
+        &self,
+        granted: &Granted,
+        headers: HeaderMap,
+        body: OutBody,
+    ) -> Result<http::Response<reqwest::Body>, EgressError> {
+        let client = self.clients.get(granted.target.port(), &granted.trust)?;
+        let mut request = reqwest::Request::new(granted.method.clone(), granted.target.url().clone());
+        *request.headers_mut() = headers;
+        match body {
+            OutBody::Whole(body) if body.is_empty() && !expects_body(&granted.method) => {}
+            OutBody::Whole(body) => *request.body_mut() = Some(body.into()),
+            OutBody::Stream { body, length } => {
+                if let Some(length) = length {
+                    request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+                }
+                *request.body_mut() = Some(body);
+            }
+        }
+        let response = client
+            .execute(request)
+            .await
+            .map_err(|error| classify(&error, &granted.target))?;
+        Ok(response.into())
+    }
+
+    fn check_head(
+        &self,
+        call: &EgressCall,
+        granted: &Granted,
+        response: http::Response<reqwest::Body>,
+    ) -> Result<http::Response<reqwest::Body>, EgressError> {
+        let (mut parts, body) = response.into_parts();
+        let patterns = self.credentials.patterns();
+        let encoding = parts.headers.get(header::CONTENT_ENCODING);
+        if !patterns.is_empty()
+            && encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        {
+            return Err(EgressError::Protocol {
+                server: granted.target.to_string(),
+                cause:
+                    "the answer is compressed although that was not asked for, so credentials cannot be masked in it"
+                        .into(),
+            });
+        }
+        parts.headers = bounded(call, &parts.headers, &patterns)?;
+        if !patterns.is_empty() && granted.method != Method::HEAD {
+            // Masking may change the length.
+            parts.headers.remove(header::CONTENT_LENGTH);
+        }
+        Ok(http::Response::from_parts(parts, body))
+    }
+
+    async fn read_whole(
+        &self,
+        call: &EgressCall,
+        granted: &Granted,
+        response: http::Response<reqwest::Body>,
+    ) -> Result<HttpResponse, EgressError> {
+        let (parts, mut body) = response.into_parts();
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| classify(&error, &granted.target))?;
+            if let Ok(data) = frame.into_data() {
+                call.take_in(data.len())?;
+                bytes.extend_from_slice(&data);
+            }
+        }
+        Ok(HttpResponse {
+            status: parts.status.as_u16(),
+            headers: pairs(&parts.headers),
+            body: self.credentials.patterns().mask(bytes.into()).into(),
+        })
+    }
+}
+
+/// When an exchange is over, and what that means.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) at: Instant,
+    began: Instant,
+    call_deadline: bool,
+}
+
+impl End {
+    /// The earlier of a request's own time-out and the call's deadline.
+    pub(super) fn of(call: &EgressCall, timeout: Option<Duration>) -> Self {
+        let began = Instant::now();
+        let own = timeout.and_then(|timeout| began.checked_add(timeout));
+        let own = own.filter(|own| *own < call.deadline());
+        Self {
+            at: own.unwrap_or(call.deadline()),
+            began,
+            call_deadline: own.is_none(),
+        }
+    }
+
+    pub(super) fn timeout(self, server: String) -> EgressError {
+        EgressError::Timeout {
+            server,
+            after: self.at.saturating_duration_since(self.began),
+            call_deadline: self.call_deadline,
+        }
+    }
+}
+
+/// A request's body.
+pub(super) enum OutBody {
+    /// All of it.
+    Whole(Bytes),
+    /// As the guest writes it, already counted, with the length that the guest announced.
+    Stream { body: reqwest::Body, length: Option<u64> },
+}
+
+impl OutBody {
+    async fn whole(self) -> Result<Bytes, EgressError> {
+        match self {
+            Self::Whole(body) => Ok(body),
+            Self::Stream { body, .. } => match body.collect().await {
+                Ok(collected) => Ok(collected.to_bytes()),
+                Err(error) => Err(EgressError::InvalidRequest(format!(
+                    "the request's body broke off: {error}"
+                ))),
+            },
+        }
+    }
+}
+
+/// Headers or trailers of an answer: bounded, counted, masked.
+pub(super) fn bounded(call: &EgressCall, received: &HeaderMap, patterns: &Patterns) -> Result<HeaderMap, EgressError> {
+    let mut kept = headers::incoming(received)?;
+    call.take_in(headers::size(&kept))?;
+    if !patterns.is_empty() {
+        for value in kept.values_mut() {
+            let masked = patterns.mask(Bytes::copy_from_slice(value.as_bytes()));
+            *value = HeaderValue::from_bytes(&masked).unwrap_or(HeaderValue::from_static(rollcage_core::secret::MASK));
+        }
+    }
+    Ok(kept)
+}
+
+/// Methods whose empty body is announced as `Content-Length: 0`, as servers expect it.
+fn expects_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .collect()
+}
+
+fn response_of(answer: HttpResponse) -> Result<http::Response<reqwest::Body>, http::Error> {
+    let mut response = http::Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    response.body(answer.body.into())
+}
