@@ -1,0 +1,106 @@
+//! The ways to patch.
+
+use std::time::{Duration, Instant};
+
+use json_patch::PatchOperation;
+use serde_json::Value;
+
+use crate::{
+    error::{ApiError, Reason},
+    kind::View,
+    limits::Limits,
+    object::nests_within,
+    store::size_of,
+};
+
+/// Operations in one JSON patch, as by the real server.
+const OPERATIONS: usize = 10_000;
+
+/// A patch, read.
+#[derive(Clone, Debug)]
+pub(crate) enum Patch {
+    /// RFC 7396.
+    Merge(Value),
+    /// RFC 6902.
+    Json(Vec<PatchOperation>),
+}
+
+impl Patch {
+    /// Reads a body by its content type.
+    pub(crate) fn parse(content_type: &str, body: Value) -> Result<Self, ApiError> {
+        match content_type {
+            "application/merge-patch+json" if body.is_object() => Ok(Self::Merge(body)),
+            "application/merge-patch+json" => Err(ApiError::bad_request("a merge patch must be a JSON object")),
+            "application/json-patch+json" => {
+                let count = body.as_array().map_or(0, Vec::len);
+                if count > OPERATIONS {
+                    let why = format!("The allowed maximum operations in a JSON patch is {OPERATIONS}, got {count}");
+                    return Err(ApiError::too_large(why));
+                }
+                crate::object::read(body, "the JSON patch").map(Self::Json)
+            }
+            _ => Err(ApiError::new(
+                415,
+                format!(
+                    "the body of the request was in an unknown format ({content_type}) - accepted media types include: \
+                     application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+                ),
+            )),
+        }
+    }
+
+    /// Changes `value`. On an error what is left of it is of no use.
+    pub(crate) fn apply(&self, _view: &View, value: &mut Value, limits: &Limits) -> Result<(), ApiError> {
+        match self {
+            Self::Merge(patch) => {
+                json_patch::merge(value, patch);
+                Ok(())
+            }
+            Self::Json(operations) => json(value, operations, limits),
+        }
+    }
+}
+
+/// Real time that one JSON patch may take: ten thousand operations on the longest list would take minutes.
+const TIME: Duration = Duration::from_secs(2);
+
+/// Applies one operation after the other: a few `copy` operations double an object each, so it is measured on the way.
+fn json(value: &mut Value, operations: &[PatchOperation], limits: &Limits) -> Result<(), ApiError> {
+    let start = Instant::now();
+    let mut copied = 0;
+    for (index, operation) in operations.iter().enumerate() {
+        let placed = match operation {
+            PatchOperation::Add(add) => Some(&add.value),
+            PatchOperation::Replace(replace) => Some(&replace.value),
+            PatchOperation::Move(from) => value.pointer(from.from.as_str()),
+            PatchOperation::Copy(from) => value.pointer(from.from.as_str()),
+            PatchOperation::Remove(_) | PatchOperation::Test(_) => None,
+        };
+        let depth = (limits.depth * 2).saturating_sub(operation.path().count());
+        if placed.is_some_and(|placed| !nests_within(placed, depth)) {
+            return Err(ApiError::bad_request(format!(
+                "the object is nested deeper than {} levels",
+                limits.depth
+            )));
+        }
+        if let (PatchOperation::Copy(_), Some(placed)) = (operation, placed) {
+            copied += size_of(placed);
+        }
+        if copied > limits.object || start.elapsed() > TIME {
+            return Err(ApiError::too_large("the JSON patch asks for too much work"));
+        }
+        json_patch::patch_unsafe(value, std::slice::from_ref(operation)).map_err(|error| {
+            let message = format!(
+                "the server rejected our request due to an error in our request (operation {index} at \"{}\": {})",
+                error.path, error.kind
+            );
+            ApiError {
+                code: 422,
+                reason: Reason::Invalid,
+                message,
+                details: None,
+            }
+        })?;
+    }
+    Ok(())
+}
