@@ -1,2 +1,66 @@
-//! xtask
-fn main() {}
+//! `cargo xtask`: the front door. Everything that a fresh clone needs is set up on the way.
+//!
+//! ```text
+//! plugins  every folder of examples/ ──> target/plugins/<folder>.wasm
+//! test     plugins, then format, clippy, docs and tests with warnings denied
+//! demo     plugins, then `rollcage dev examples/analysis` (release build)
+//! bench    plugins, then the benchmarks (release build)
+//! docs     rewrites the generated pages of docs/
+//! ```
+
+mod bench;
+mod demo;
+mod docs;
+mod plugins;
+mod process;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Sets up, builds, tests and shows Rollcage")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build every example plugin into target/plugins/<folder>.wasm
+    Plugins,
+    /// Run every check and test: format, clippy, docs, tests
+    Test(test::Arguments),
+    /// Play examples/analysis: plugins measure, AnalysisRuns reach their verdicts
+    Demo {
+        /// Passed on to `rollcage dev`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run the benchmarks, or those named
+    Bench {
+        /// Names of benchmarks, and what to pass on to them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Rewrite the generated pages of docs/
+    Docs,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Plugins => plugins::run().map(|_| ()),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Demo { arguments } => demo::run(&arguments),
+        Task::Bench { arguments } => bench::run(&arguments),
+        Task::Docs => docs::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask plugins`.
+
+use std::{fs, path::PathBuf, time::Instant};
+
+use anyhow::{Context, Result};
+use rollcage_toolchain::{Job, Language, Toolchain};
+
+use crate::process::root;
+
+/// Tells tests where the built plugins are.
+pub(crate) const VARIABLE: &str = "ROLLCAGE_PLUGINS";
+
+/// Builds every example into `target/plugins` and gives that folder.
+pub(crate) fn run() -> Result<PathBuf> {
+    let started = Instant::now();
+    let out = root().join("target/plugins");
+    let toolchain = Toolchain::new().with_target_dir(root().join("target/guests"));
+    for built in toolchain.build_all(&jobs(&out)?)? {
+        let state = if built.changed { "built" } else { "up to date" };
+        let out = built.out.strip_prefix(root()).unwrap_or(&built.out);
+        eprintln!("{}: {state} ({}, {} bytes)", out.display(), built.language, built.size);
+    }
+    eprintln!("plugins: {:.1} s", started.elapsed().as_secs_f64());
+    Ok(out)
+}
+
+/// One job for every folder of `examples` that holds a package.
+fn jobs(out: &std::path::Path) -> Result<Vec<Job>> {
+    let examples = root().join("examples");
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(&examples).with_context(|| format!("reading {}", examples.display()))? {
+        let path = entry?.path();
+        if Language::of(&path).is_some() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    let jobs = folders.into_iter().filter_map(|source| {
+        let name = source.file_name()?.to_str()?;
+        Some(Job {
+            out: out.join(format!("{name}.wasm")),
+            source: source.clone(),
+        })
+    });
+    Ok(jobs.collect())
+}
