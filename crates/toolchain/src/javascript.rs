@@ -1,4 +1,4 @@
-//! JavaScript plugins: `npm ci`, then componentize-qjs.
+//! JavaScript plugins: `npm install` as locked, then componentize-qjs.
 //!
 //! `package.json` names the plugin's kind and its module, and pins the compiler:
 //!
@@ -90,18 +90,19 @@ fn install(toolchain: &Toolchain, source: &Path) -> Result<(), BuildError> {
     if source.join(COMPILER).is_file() && fs::read_to_string(&stamp).is_ok_and(|text| text == dependencies(source)) {
         return Ok(());
     }
-    let verb = if source.join("package-lock.json").is_file() {
-        "ci"
-    } else {
-        "install"
-    };
-    toolchain.say(format!("npm {verb} in {}", source.display()));
+    // Not `npm ci`: it refuses the lock because the compiler names optional packages for platforms that have none.
+    let locked = source.join("package-lock.json").is_file();
+    toolchain.say(format!("npm install in {}", source.display()));
     Program::new("npm")
         .args([
-            verb,
+            "install",
+            if locked { "--no-save" } else { "--save" },
+            "--ignore-scripts",
+        ])
+        .args([
             "--no-audit",
             "--no-fund",
-            "--ignore-scripts",
+            "--loglevel=error",
             "--omit-lockfile-registry-resolved",
         ])
         .current_dir(source)

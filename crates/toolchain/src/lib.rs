@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! folder ─┬─ Cargo.toml ──> rust_guest: which compiler? ──> cargo build ──> core module ──> component ──> OUT.wasm
-//!         └─ package.json ─> npm ci ──> componentize-qjs ───────────────────────────────────────────────> OUT.wasm
+//!         └─ package.json ─> npm install ──> componentize-qjs ──────────────────────────────────────────> OUT.wasm
 //! wit/ ──> contract (embedded) ──> reference: docs/contract.md
 //!                              └─> vendor: the SDK's sources for an author's project
 //! ```
 //!
 //! - Rust folders of one Cargo workspace are built by one cargo invocation.
 //! - `OUT.wasm` is written whole or not at all, and left alone when nothing changed.
-//! - What is missing is installed where that is the language's own habit and cheap (`rustup target add`, `npm ci`, and on
+//! - What is missing is installed where that is the language's own habit and cheap (`rustup target add`, `npm install`, and on
 //!   Debian as root `apt-get install`); otherwise the error says what to install.
 //!
 //! It does not run plugins and knows nothing of wasmtime.

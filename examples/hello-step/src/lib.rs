@@ -68,7 +68,7 @@ mod tests {
 
     fn context(config: &str, state: Option<String>) -> Context {
         Context {
-            plugin_name: "example/hello-step".to_owned(),
+            plugin_name: "rollcage/hello-step".to_owned(),
             config: config.to_owned(),
             state,
         }
