@@ -1,0 +1,3 @@
+//! The same input, once through Rollcage and once through the Go libraries that Argo Rollouts uses.
+
+mod yaml;

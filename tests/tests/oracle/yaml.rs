@@ -1,0 +1,534 @@
+//! YAML: `rollcage_api::yaml` against `sigs.k8s.io/yaml`.
+
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+use rollcage_api::{plugin::HeadersFrom, yaml};
+use rollcage_tests::oracle::Oracle;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Every scalar stands as a value, in a list and as a key.
+const SCALARS: &[&str] = &[
+    "",
+    "~",
+    "null",
+    "Null",
+    "NULL",
+    "nULL",
+    "true",
+    "True",
+    "TRUE",
+    "tRUE",
+    "false",
+    "yes",
+    "Yes",
+    "YES",
+    "yEs",
+    "no",
+    "No",
+    "on",
+    "On",
+    "ON",
+    "off",
+    "OFF",
+    "y",
+    "Y",
+    "n",
+    "N",
+    "0",
+    "00",
+    "-0",
+    "+0",
+    "012",
+    "-012",
+    "+012",
+    "08",
+    "-09",
+    "0_1",
+    "0o17",
+    "0O17",
+    "-0o17",
+    "0o8",
+    "0o",
+    "0x1F",
+    "0X1f",
+    "0x_1F",
+    "-0x1f",
+    "+0x1f",
+    "0x",
+    "0xg",
+    "0b101",
+    "0B101",
+    "-0b11",
+    "0b2",
+    "0b-1",
+    "0b+1",
+    "-0b-1",
+    "1_000",
+    "1__0",
+    "1_",
+    "_1",
+    "-_1",
+    "+1",
+    "--1",
+    "1-",
+    "1e3",
+    "1E3",
+    "1e+3",
+    "1e-3",
+    "1e",
+    "e1",
+    "1.",
+    "1.0",
+    "1.10",
+    "-1.5",
+    "+1.5",
+    ".5",
+    "-.5",
+    "+.5",
+    ".5_0",
+    "._5",
+    ".5_",
+    ".",
+    "..",
+    "1.2.3",
+    ".e3",
+    "1_0.5_0",
+    "0.1",
+    "00.1",
+    "1e400",
+    "-1e400",
+    ".5e400",
+    "1e-400",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "-9223372036854775809",
+    "18446744073709551615",
+    "+18446744073709551615",
+    "18446744073709551616",
+    "0xffffffffffffffff",
+    "0x1ffffffffffffffff",
+    ".inf",
+    "+.inf",
+    "-.inf",
+    ".Inf",
+    ".INF",
+    ".iNF",
+    ".nan",
+    ".NaN",
+    "nan",
+    "inf",
+    "Infinity",
+    "2001-01-01",
+    "2001-1-1",
+    "2001-12-14t21:59:43.10-05:00",
+    "2001-12-14 21:59:43.10",
+    "190:20:30",
+    "1:30",
+    "12:30:45.6",
+    "<<",
+    "=",
+    "a b",
+    "a: b",
+    "'yes'",
+    "\"yes\"",
+    "'012'",
+    "\"\"",
+    "''",
+    "'it''s'",
+    "\"\\u00e9\\x41\\n\"",
+    "\"a\\\n  b\"",
+    "'a\n  b'",
+    "!!str 12",
+    "!!str yes",
+    "!!int \"12\"",
+    "!!int 012",
+    "!!int 1.5",
+    "!!int x",
+    "!!float 1",
+    "!!float 0x10",
+    "!!float \"1.5\"",
+    "!!float x",
+    "!!bool yes",
+    "!!bool \"no\"",
+    "!!bool 1",
+    "!!null ~",
+    "!!null \"\"",
+    "!!null x",
+    "!!binary aGk=",
+    "!!binary \"a Gk=\"",
+    "!!binary '*'",
+    "!custom 12",
+    "!custom yes",
+    "!custom '12'",
+    "! 12",
+    "! yes",
+    "! \"12\"",
+    "!<tag:yaml.org,2002:str> 12",
+    "!!merge x",
+    "!!timestamp 2001-01-01",
+    "@x",
+    "`x",
+    "%x",
+    "-x",
+    ":x",
+    "x:y",
+    "x#y",
+    "x #y",
+    "&",
+    "*",
+    "- ",
+    "|",
+    ">",
+    "{",
+    "[",
+    "a\tb",
+    "é",
+    "日本",
+    "1,000",
+    "$1",
+    "1 2",
+    "0.1e1",
+    "1e06",
+    "1000000.0",
+    "123456789.0",
+    "12345.678",
+    "0.00001",
+    "0.0001",
+    "16777217.0",
+    "1e20",
+    "1e21",
+    "1e22",
+];
+
+const STRUCTURES: &[&str] = &[
+    "",
+    "\n\n",
+    "# only a comment",
+    "---",
+    "---\n...\n",
+    "--- 1",
+    "--- |\n a\n b",
+    "a: 1\n---\nb: 2\n",
+    "---\n---\na: 1",
+    "a: 1\n...\n",
+    "%YAML 1.1\n---\na: yes",
+    "%TAG ! tag:yaml.org,2002:\n---\na: !str 12",
+    "\u{feff}a: 1",
+    "a: 1\r\nb: [1,\r\n 2]\r\n",
+    "a: {b: {c: [1, {d: e}]}, f: }",
+    "{a, b: , ? c : d}",
+    "{\"a\":1,\"b\":[true,null],\"c\":\"\\u00e9\"}",
+    "[a, [b, [c]], {d: e}, f: g]",
+    "- - - 1\n    - 2\n  - 3\n- 4",
+    "-\n- \n- ~\n-\n  a",
+    "a:\n- 1\n- 2\nb:\n  - 3",
+    "a:\n  b: 1\n c: 2",
+    "a: 1\n b: 2",
+    "a:\tb",
+    "a:\n\tb: 1",
+    "a: b: c",
+    "a: 'x' y",
+    "a: \"x",
+    "a: [1, 2",
+    "a: }",
+    "? a\n: b\n? [c]\n",
+    "? a\n: b\n",
+    "[1]: 2",
+    "{a: b}: c",
+    "~: 1",
+    "!!null x: 1",
+    "18446744073709551615: a",
+    "1: a\n2.5: b\ntrue: c\nno: d\n0x10: e\n1e9: f\n2001-01-01: g",
+    "1: a\n\"1\": a",
+    "a: |\n  x\n   y\n\n  z\n\n",
+    "a: |-\n  x\n\n",
+    "a: |+\n  x\n\n",
+    "a: |2\n   x\n",
+    "a: >\n  x\n  y\n\n  z\n   w\n",
+    "a: >-\n\n  x\n  y",
+    "a: |\n  x",
+    "a: |\nb: 1",
+    "a: x\n  y\n\n  z\nb: 1",
+    "a: \"x\n  y\n\n  z\"",
+    "a: 'x\n\n  y'",
+    "a: &x 1\nb: *x\nc: &x 2\nd: *x",
+    "a: &x {b: 1}\nc: [*x, *x]",
+    "a: &x\n  b: *x",
+    "a: *x",
+    "&a a: b\nc: *a",
+    "&a k: 1\n*a : 2",
+    "d: &d {a: 1, b: 2}\ne:\n  <<: *d\n  b: 3\n  c: 4",
+    "d: &d {a: 1}\ne:\n  a: 2\n  <<: *d",
+    "d: &d {a: 1}\nf: &f {a: 2, b: 3}\ne:\n  <<: [*d, *f]",
+    "e:\n  <<: {a: 1}\n  <<: {a: 2, b: 3}",
+    "e: {<<: [{a: 1}, 2]}",
+    "e: {<<: 1}",
+    "e: {<<: ~}",
+    "d: &d [{a: 1}]\ne: {<<: *d}",
+    "d: &d 1\ne: {<<: *d}",
+    "e: {'<<': {a: 1}}",
+    "e: {!!merge <<: {a: 1}}",
+    "a: 1\na: 2",
+    "a: {b: 1, b: 2}",
+    "- a: 1\n  b: 2\n  a: 3",
+    "yes: 1\ntrue: 2",
+    "012: 1\n10: 2",
+    "a: !!set {x, y}",
+    "a: !!omap [x: 1]",
+    "a: !!map {x: 1}\nb: !!seq [1]\nc: !foo [1]\nd: !foo {x: 1}",
+    "a: !!str [1]",
+    "a: # comment\n  b # other\nc: d#e\n#end",
+    "a: \"\\q\"",
+    "a: \u{0}",
+    "a: \u{7}",
+    "a: \u{85}x",
+    "a: x\u{2028}y",
+    "metadata:\n  annotations:\n    when: 2024-01-01\n    on: off\n  labels: {app.kubernetes.io/name: 007}",
+    "steps:\n- setWeight: 20\n- pause: {}\n- pause: {duration: 1h}\n- analysis:\n    templates:\n    - templateName: x\n",
+    "query: |\n  sum(rate(x{a=\"b\"}[5m]))\n  /\n  sum(rate(x[5m]))\nsuccessCondition: result[0] >= 0.95\n",
+    "successCondition: \"len(result) == 0 || isNaN(result[0])\"\nfailureCondition: result == 'x: y'",
+];
+
+/// Go's number text has no difference between `1` and `1.0`, ours has.
+fn normal(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.as_i64().is_none() && number.as_u64().is_none() && float.fract() == 0.0 => {
+                json!(format!("{float:e}"))
+            }
+            Some(float) if float.abs() >= 1e15 => json!(format!("{float:e}")),
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(normal).collect(),
+        Value::Object(fields) => Value::Object(fields.into_iter().map(|(key, value)| (key, normal(value))).collect()),
+        other => other,
+    }
+}
+
+/// Differences between the two, each as a line. `ours` reads the text; errors only have to be errors.
+fn differences<'t>(
+    oracle: &mut Oracle,
+    op: &str,
+    texts: impl IntoIterator<Item = &'t str>,
+    ours: impl Fn(&str) -> Result<Value, yaml::YamlError>,
+) -> Vec<String> {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    let asked: Vec<Value> = texts.iter().map(|text| json!({ "text": text })).collect();
+    let answers = oracle.ask_all(op, &asked).expect("the oracle answers");
+    texts
+        .iter()
+        .zip(answers)
+        .filter_map(|(text, go)| match (ours(text).map(normal), go.map(normal)) {
+            (Ok(ours), Ok(go)) if ours == go => None,
+            (Err(_), Err(_)) => None,
+            (ours, go) => Some(format!("{text:?}: Go {go:?}, Rollcage {ours:?}")),
+        })
+        .collect()
+}
+
+fn in_places<'s>(scalar: &'s str) -> impl Iterator<Item = String> + 's {
+    ["a: {}", "- {}\n- x", "{}: v", "[{}, x]"]
+        .into_iter()
+        .map(move |place| place.replace("{}", scalar))
+}
+
+/// Where the two differ, and why that may stay so. An entry that no longer differs fails the test.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("\"\\/\"", "Go's reader does not know JSON's escaped slash"),
+    ("[!!str, x]", "Go's reader takes the comma for a part of the tag"),
+    ("[?x]", "Go reads a mapping here, YAML 1.2 a text: refused"),
+    ("[-, x]", "Go reads a text of one dash: refused"),
+];
+
+#[test]
+fn known_differences() {
+    let Some(mut oracle) = Oracle::start().expect("go builds the oracle") else {
+        return;
+    };
+    let texts = DIFFERENT.iter().map(|(text, _)| *text);
+    let found = differences(&mut oracle, "yaml.toJSON", texts, |text| {
+        yaml::from_str_like_argo("t", text)
+    });
+    assert_eq!(found.len(), DIFFERENT.len(), "{}", found.join("\n"));
+}
+
+#[test]
+fn duplicate_keys() {
+    let Some(mut oracle) = Oracle::start().expect("go builds the oracle") else {
+        return;
+    };
+    let texts = [
+        "a: 1\na: 2",
+        "a: {b: 1, c: 2, b: 3}",
+        "- x: 1\n- {y: 1, y: 1}",
+        "yes: 1\ntrue: 2",
+        "012: 1\n10: 2",
+        "a: 1\nb: 2",
+        "a: {b: 1}\nb: {b: 1}",
+    ];
+    let found = differences(&mut oracle, "yaml.toJSONStrict", texts, |text| {
+        yaml::from_str("t", text)
+    });
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Argo's entry with Argo's types, to see what becomes of values of other types.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Entry {
+    name: String,
+    location: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    sha256: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    disabled: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    args: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers_from: Vec<HeadersFrom>,
+}
+
+#[test]
+fn entries() {
+    let Some(mut oracle) = Oracle::start().expect("go builds the oracle") else {
+        return;
+    };
+    let texts = [
+        "- name: a/b\n  location: file://x\n  sha256: abc\n  args: [--x, -y]\n  headersFrom: [{secretRef: {name: s}}]",
+        "- NAME: a/b\n  Location: x\n  SHA256: abc\n  HEADERSFROM:\n  - SecretRef: {Name: s}",
+        "- name: a/b\n  Name: c/d",
+        "- {name: 012, location: yes, sha256: 123e4, args: [8080, true, 1.50, 1e9, ~, 0x10, 16777217.0]}",
+        "- {name: ~, location: , args: ~, headersFrom: , disabled: ~}",
+        "- name: a/b\n  disabled: yes",
+        "- name: a/b\n  disabled: 'yes'",
+        "- name: a/b\n  disabled: 1",
+        "- name: [a]",
+        "- name: {a: b}",
+        "- name: a\n  args: x",
+        "- name: a\n  args: {a: b}",
+        "- a",
+        "-",
+        "name: a",
+        "~",
+        "",
+        "- name: a\n  name: b\n  unknown: {x: [1]}",
+        "- &a {name: a, location: x}\n- <<: *a\n  name: b",
+        "- name: a\n---\n- name: b",
+        "- name: !!str 12\n  location: !!binary aGk=",
+        "- name: 2024-01-01\n  location: 12:30",
+    ];
+    let found = differences(&mut oracle, "yaml.entries", texts, |text| {
+        let entries: Vec<Entry> = yaml::from_str_like_argo("t", text)?;
+        Ok(serde_json::to_value(entries).expect("entries are JSON"))
+    });
+    // A nil slice is null in Go.
+    let found: Vec<_> = found
+        .iter()
+        .filter(|line| !line.contains("Go Ok(Null), Rollcage Ok(Array [])"))
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn scalars() {
+    let Some(mut oracle) = Oracle::start().expect("go builds the oracle") else {
+        return;
+    };
+    let texts: Vec<String> = SCALARS.iter().flat_map(|scalar| in_places(scalar)).collect();
+    let found = differences(&mut oracle, "yaml.toJSON", texts.iter().map(String::as_str), |text| {
+        yaml::from_str_like_argo("t", text)
+    });
+    assert!(
+        found.is_empty(),
+        "{} of {}:\n{}",
+        found.len(),
+        texts.len(),
+        found.join("\n")
+    );
+}
+
+#[test]
+fn structures() {
+    let Some(mut oracle) = Oracle::start().expect("go builds the oracle") else {
+        return;
+    };
+    let lenient = differences(&mut oracle, "yaml.toJSON", STRUCTURES.iter().copied(), |text| {
+        yaml::from_str_like_argo("t", text)
+    });
+    assert!(lenient.is_empty(), "{}:\n{}", lenient.len(), lenient.join("\n"));
+}
+
+#[test]
+fn random_scalars() {
+    let Some(mut oracle) = Oracle::start().expect("go builds the oracle") else {
+        return;
+    };
+    let scalar = prop_oneof![
+        "[-+]?(0[xXoObB])?[0-9a-f_.eE+-]{1,8}",
+        "[-+.0-9_eExob]{1,9}[0-9_.e]",
+        "[.~+-]?[a-zA-Z]{1,5}",
+        "(\"|'|!!(int|float|str|bool|null) |! )?[0-9.yesno]{1,6}",
+    ];
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let texts: Vec<String> = (0..3000)
+        .flat_map(|_| in_places(&scalar.new_tree(&mut runner).expect("a scalar").current()).collect::<Vec<_>>())
+        .collect();
+    let found = differences(&mut oracle, "yaml.toJSON", texts.iter().map(String::as_str), |text| {
+        yaml::from_str_like_argo("t", text)
+    });
+    assert!(
+        found.is_empty(),
+        "{} of {}:\n{}",
+        found.len(),
+        texts.len(),
+        found.join("\n")
+    );
+}
+
+/// Texts that are hardly ever sensible. The two may disagree on what is an error, but never on what a text means.
+#[test]
+fn random_texts() {
+    let Some(mut oracle) = Oracle::start().expect("go builds the oracle") else {
+        return;
+    };
+    let piece = prop_oneof![
+        3 => Just("a: ".to_owned()),
+        3 => Just("b: ".to_owned()),
+        3 => Just("\n".to_owned()),
+        3 => Just("\n  ".to_owned()),
+        2 => Just("- ".to_owned()),
+        1 => Just("? ".to_owned()),
+        1 => Just("\n---\n".to_owned()),
+        1 => Just("\n...\n".to_owned()),
+        1 => Just("<<: ".to_owned()),
+        1 => Just("|\n ".to_owned()),
+        1 => Just(">-\n   ".to_owned()),
+        2 => "[&*][ab] ".prop_map(String::from),
+        2 => "[\\[\\]{},]".prop_map(String::from),
+        1 => "[#|>!'\"%@`\t-]".prop_map(String::from),
+        1 => "!!(str|int|float|bool|null|map|seq) ".prop_map(String::from),
+        2 => "(yes|no|~|null|0?[0-9]{1,2})".prop_map(String::from),
+        2 => "[a-z]{1,3} ?".prop_map(String::from),
+    ];
+    let text = proptest::collection::vec(piece, 1..12).prop_map(|pieces| pieces.concat());
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let texts: Vec<String> = (0..20_000)
+        .map(|_| text.new_tree(&mut runner).expect("a text").current())
+        .collect();
+    let found = differences(&mut oracle, "yaml.toJSON", texts.iter().map(String::as_str), |text| {
+        yaml::from_str_like_argo("t", text)
+    });
+    if std::env::var_os("ORACLE_SHOW").is_some() {
+        eprintln!("{} of {}:\n{}", found.len(), texts.len(), found.join("\n"));
+    }
+    let meaning: Vec<_> = found
+        .iter()
+        .filter(|line| line.contains("Go Ok") && line.contains("Rollcage Ok"))
+        .collect();
+    assert!(meaning.is_empty(), "{meaning:#?}");
+}
