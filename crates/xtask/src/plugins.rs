@@ -1,6 +1,10 @@
 //! `cargo xtask plugins`.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::{Context, Result};
 use rollcage_toolchain::{Job, Language, Toolchain};
@@ -24,11 +28,17 @@ pub(crate) fn run() -> Result<PathBuf> {
     Ok(out)
 }
 
-/// One job for every folder of `examples` that holds a package.
-fn jobs(out: &std::path::Path) -> Result<Vec<Job>> {
-    let examples = root().join("examples");
+/// One job for every folder of `examples`, and for every misbehaving guest of the tests (to `faults/`).
+fn jobs(out: &Path) -> Result<Vec<Job>> {
+    let mut jobs = jobs_of(&root().join("examples"), out)?;
+    jobs.extend(jobs_of(&root().join("tests/guests"), &out.join("faults"))?);
+    Ok(jobs)
+}
+
+/// One job for every folder that holds a package.
+fn jobs_of(folder: &Path, out: &Path) -> Result<Vec<Job>> {
     let mut folders = Vec::new();
-    for entry in fs::read_dir(&examples).with_context(|| format!("reading {}", examples.display()))? {
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
         if Language::of(&path).is_some() {
             folders.push(path);

@@ -1,0 +1,12 @@
+// Computes for ever.
+export const metrics = {
+  init() {},
+  run(_run, _metric) {
+    for (;;);
+  },
+  resume: (_run, _metric, measurement) => measurement,
+  terminate: (_run, _metric, measurement) => measurement,
+  garbageCollect() {},
+  getMetadata: () => [],
+  describe: () => ({ summary: "misbehaves", version: "0.1.0", wants: { http: [], kubernetes: [], credentials: [], env: [] } }),
+};
