@@ -36,6 +36,7 @@
 
 pub mod bindings;
 pub mod config;
+pub mod duration;
 pub mod env;
 mod error;
 pub mod evaluate;

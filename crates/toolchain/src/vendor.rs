@@ -5,10 +5,11 @@ use std::{fs, path::Path};
 use crate::{BuildError, contract};
 
 /// The SDK's files: path inside its crate, and text.
-const FILES: [(&str, &str); 21] = [
+const FILES: [(&str, &str); 22] = [
     ("Cargo.toml", include_str!("../../sdk/Cargo.toml")),
     ("src/bindings.rs", include_str!("../../sdk/src/bindings.rs")),
     ("src/config.rs", include_str!("../../sdk/src/config.rs")),
+    ("src/duration.rs", include_str!("../../sdk/src/duration.rs")),
     ("src/env.rs", include_str!("../../sdk/src/env.rs")),
     ("src/error.rs", include_str!("../../sdk/src/error.rs")),
     ("src/evaluate.rs", include_str!("../../sdk/src/evaluate.rs")),
