@@ -10,6 +10,7 @@
 
 pub mod call;
 pub mod clock;
+pub mod condition;
 pub mod fault;
 pub mod host;
 pub mod limits;
