@@ -55,6 +55,8 @@ pub enum EgressError {
         server: String,
         /// The system's words.
         cause: String,
+        /// Whether there was no sign of the server at all.
+        timed_out: bool,
     },
     /// The server did not answer the last times; it was not asked again.
     #[error("{server}: not asked, because it did not answer in time before; next try in {} s", after.as_secs().max(1))]
@@ -156,7 +158,8 @@ impl EgressError {
     /// Whether the server had its say, well or badly, within the time.
     pub(super) fn is_answer(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Tls { .. } | Self::Protocol { .. } | Self::TooLarge(_) => true,
+            Self::Connect { timed_out, .. } => !timed_out,
+            Self::Tls { .. } | Self::Protocol { .. } | Self::TooLarge(_) => true,
             Self::Denied { .. }
             | Self::InvalidRequest(_)
             | Self::Credential { .. }

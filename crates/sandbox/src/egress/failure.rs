@@ -55,7 +55,11 @@ pub(super) fn classify(error: &reqwest::Error, target: &Target) -> EgressError {
     }
     let cause = shorten(&innermost(error));
     if error.is_connect() || error.is_timeout() {
-        EgressError::Connect { server, cause }
+        EgressError::Connect {
+            server,
+            cause,
+            timed_out: error.is_timeout(),
+        }
     } else if error.is_builder() {
         EgressError::InvalidRequest(cause)
     } else {

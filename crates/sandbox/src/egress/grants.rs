@@ -170,10 +170,12 @@ impl Grants {
         let address = address.to_canonical();
         let class = AddressClass::of(address);
         let named = |grant: &Grant| grant.methods.is_empty() && grant.server.names_address(address, port);
-        if class.reachable_by_name()
-            || (name == "localhost" && class == AddressClass::Loopback)
-            || self.grants.iter().any(named)
-        {
+        let by_name = if name == "localhost" {
+            class == AddressClass::Loopback
+        } else {
+            class.reachable_by_name()
+        };
+        if by_name || self.grants.iter().any(named) {
             Ok(())
         } else {
             Err(class)

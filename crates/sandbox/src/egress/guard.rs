@@ -246,6 +246,7 @@ impl Inner {
                 return Err(EgressError::Connect {
                     server: server(),
                     cause,
+                    timed_out: false,
                 });
             }
             Some(Ok(answer)) => Some(response_of(answer).map_err(|error| EgressError::Protocol {
@@ -290,6 +291,12 @@ impl Inner {
     ) -> Result<http::Response<reqwest::Body>, EgressError> {
         let (mut parts, body) = response.into_parts();
         let patterns = self.credentials.patterns();
+        if parts.status.is_informational() {
+            return Err(EgressError::Protocol {
+                server: granted.target.to_string(),
+                cause: "the server wants another protocol".into(),
+            });
+        }
         let encoding = parts.headers.get(header::CONTENT_ENCODING);
         if !patterns.is_empty()
             && encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))

@@ -34,6 +34,9 @@ mod server;
 mod target;
 mod tls;
 mod wasi;
+
+#[cfg(test)]
+mod tests;
 pub use address::AddressClass;
 pub use call::EgressCall;
 pub use error::{EgressError, EgressErrorKind, GrantError};

@@ -50,7 +50,13 @@ impl Target {
         let host = match url.host() {
             Some(Host::Domain(name)) => TargetHost::Name(name.strip_suffix('.').unwrap_or(name).to_owned()),
             Some(Host::Ipv4(address)) => TargetHost::Address(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => TargetHost::Address(IpAddr::V6(address).to_canonical()),
+            Some(Host::Ipv6(address)) => {
+                let address = IpAddr::V6(address).to_canonical();
+                // The connection, too, goes to the IPv4 address that a mapped one is.
+                url.set_ip_host(address)
+                    .map_err(|()| invalid("the address has no host"))?;
+                TargetHost::Address(address)
+            }
             None => return Err(invalid("the address has no host")),
         };
         if host == TargetHost::Name(String::new()) {
