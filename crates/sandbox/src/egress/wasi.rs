@@ -151,7 +151,9 @@ async fn exchange(
         Ok(answered) => answered,
         Err(error) => {
             call.note_error(&error);
-            in_flight.settle(Some(&error));
+            if error.is_answer() {
+                in_flight.answered();
+            }
             return Err(to_wasi(&error));
         }
     };
@@ -194,10 +196,13 @@ impl Pump {
             () = sender.closed() => return,
             last = self.carry(body) => last,
         };
-        in_flight.settle(match &last {
-            Piece::Error(error) => Some(error),
-            Piece::Frame(_) | Piece::End => None,
-        });
+        let answered = match &last {
+            Piece::Error(error) => error.is_answer(),
+            Piece::Frame(_) | Piece::End => true,
+        };
+        if answered {
+            in_flight.answered();
+        }
         let _ = sender.send(last).await;
     }
 

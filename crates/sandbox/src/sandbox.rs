@@ -1,0 +1,204 @@
+//! The sandbox itself: engines, guest threads, the ticker and the cache of machine code.
+
+use std::{fmt, io, sync::Arc};
+
+use rollcage_api::plugin::PluginEntry;
+use rollcage_core::{Fault, FaultKind, Phase, PluginId, host::HostServices};
+use tokio::sync::Semaphore;
+use wasmtime::{Engine, Precompiled};
+
+use crate::{
+    aot::{
+        self,
+        cache::Cache,
+        compile::{CompileError, compile},
+    },
+    component::{Component, LinkError, Runtime, Runtimes},
+    config::{Ceilings, SandboxConfig},
+    engine,
+    plugin::WasmPlugin,
+    threads::Threads,
+    ticker::Ticker,
+};
+
+/// Runs components.
+pub struct Sandbox {
+    config: SandboxConfig,
+    cache: Cache,
+    runtimes: Arc<Runtimes>,
+    pub(crate) ticker: Ticker,
+    pub(crate) threads: Threads,
+    /// One compilation at a time: each may take every core and a lot of memory.
+    compiling: Semaphore,
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The folder for machine code cannot be used.
+    #[error("cannot use the cache folder {path}: {source}")]
+    Cache {
+        /// The folder.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system gives no threads.
+    #[error("cannot start threads: {0}")]
+    Threads(#[source] io::Error),
+    /// The engine cannot be set up on this machine.
+    #[error("cannot set up the WebAssembly engine: {0}")]
+    Engine(String),
+}
+
+impl Sandbox {
+    /// Sets up engines, threads and the cache of machine code.
+    pub fn new(config: SandboxConfig) -> Result<Arc<Self>, SandboxError> {
+        let engine_error = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
+        let cache = Cache::open(&config.cache_dir).map_err(|source| SandboxError::Cache {
+            path: config.cache_dir.display().to_string(),
+            source,
+        })?;
+        let pooled = engine::pooled(config.pool, &config.ceilings);
+        let runtimes = Runtimes {
+            pooled: pooled.map(Runtime::new).transpose().map_err(engine_error)?,
+            on_demand: engine::on_demand(&config.ceilings)
+                .and_then(Runtime::new)
+                .map_err(engine_error)?,
+            slot_memory: engine::slot_memory(config.pool),
+        };
+        let engines = [runtimes.pooled.as_ref(), Some(&runtimes.on_demand)];
+        let engines = engines.into_iter().flatten().map(|runtime| runtime.engine.weak());
+        Ok(Arc::new(Self {
+            cache,
+            ticker: Ticker::start(engines.collect(), config.tick).map_err(SandboxError::Threads)?,
+            threads: Threads::start(config.threads).map_err(SandboxError::Threads)?,
+            compiling: Semaphore::new(1),
+            runtimes: Arc::new(runtimes),
+            config,
+        }))
+    }
+
+    /// Compiles a component, or takes its machine code out of the cache, and matches it with the contract.
+    ///
+    /// Phases: compile, link. `digest` is the one under which the bytes were fetched; a different one is a fault, because
+    /// machine code is kept by it.
+    pub async fn load(&self, id: &PluginId, bytes: &Arc<[u8]>, digest: &str) -> Result<Arc<Component>, Box<Fault>> {
+        header(id, bytes)?;
+        let found = aot::sha256(bytes);
+        let wanted = digest.strip_prefix("sha256:").unwrap_or(digest);
+        if !wanted.eq_ignore_ascii_case(&found) {
+            let cause = format!("the bytes have sha256 {found}, not {wanted}");
+            let fault = Fault::new(id, Phase::Verify, FaultKind::DigestMismatch, cause, "fetch it again");
+            return Err(Box::new(fault));
+        }
+        let key = aot::key(&found, &self.runtimes.on_demand.engine);
+        if let Some(artifact) = self.cache.get(&key) {
+            match Component::link(id, found.clone(), artifact, Arc::clone(&self.runtimes)) {
+                Ok(component) => return Ok(Arc::new(component)),
+                Err(LinkError::Fault(fault)) => return Err(fault),
+                Err(LinkError::Artifact(error)) => {
+                    tracing::warn!(plugin = %id, "compiling again: {error:#}");
+                    self.cache.remove(&key);
+                }
+            }
+        }
+        let artifact = self.compile(id, bytes, &key).await?;
+        Component::link(id, found, artifact, Arc::clone(&self.runtimes))
+            .map(Arc::new)
+            .map_err(|error| error.into_fault(id))
+    }
+
+    async fn compile(&self, id: &PluginId, bytes: &Arc<[u8]>, key: &str) -> Result<aot::Artifact, Box<Fault>> {
+        let storage = |error: io::Error| {
+            let cause = format!("cannot write machine code: {error}");
+            let hint = "make room in the cache folder, or choose another one";
+            Box::new(Fault::new(id, Phase::Compile, FaultKind::Storage, cause, hint))
+        };
+        let _turn = self.compiling.acquire().await;
+        // Another plugin with the same bytes may have been faster.
+        if let Some(artifact) = self.cache.get(key) {
+            return Ok(artifact);
+        }
+        let out = self.cache.begin().map_err(storage)?;
+        let code = compile(
+            &self.config.compiler,
+            &self.runtimes.on_demand.engine,
+            Arc::clone(bytes),
+            out,
+        )
+        .await
+        .map_err(|error| compile_fault(id, &error))?;
+        self.cache.put(key, code).map_err(storage)
+    }
+
+    /// A component under the policy of an entry: limits, grants, environment, arguments.
+    pub fn plugin(
+        self: &Arc<Self>,
+        id: &PluginId,
+        component: &Arc<Component>,
+        entry: &PluginEntry,
+        host: HostServices,
+    ) -> Result<Arc<WasmPlugin>, Box<Fault>> {
+        WasmPlugin::new(Arc::clone(self), id, component, entry, host)
+    }
+
+    pub(crate) fn ceilings(&self) -> &Ceilings {
+        &self.config.ceilings
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lets nothing but a binary component near the compiler.
+fn header(id: &PluginId, bytes: &[u8]) -> Result<(), Box<Fault>> {
+    const COMPONENT: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
+    let (cause, hint) = if bytes.starts_with(&COMPONENT) {
+        return Ok(());
+    } else if matches!(
+        Engine::detect_precompiled(bytes),
+        Some(Precompiled::Component | Precompiled::Module)
+    ) {
+        (
+            "the bytes are machine code, which is only taken from a compiler of the host's own",
+            "give the WebAssembly component that it was made from",
+        )
+    } else if bytes.starts_with(b"\0asm\x01\0\0\0") {
+        (
+            "the bytes are a core WebAssembly module, not a component",
+            "make a component of it, with wasm-tools component new or the language's own tool",
+        )
+    } else {
+        ("the bytes are no WebAssembly component", "check the location")
+    };
+    Err(Box::new(Fault::new(
+        id,
+        Phase::Compile,
+        FaultKind::NotAPlugin,
+        cause,
+        hint,
+    )))
+}
+
+fn compile_fault(id: &PluginId, error: &CompileError) -> Box<Fault> {
+    let (kind, hint) = match error {
+        CompileError::Refused(_) => (
+            FaultKind::CompileFailed,
+            "the component is damaged, or uses WebAssembly features that this host does not have",
+        ),
+        CompileError::Crashed(_) => (FaultKind::CompileFailed, "report this component to Rollcage"),
+        CompileError::Limit(_) => (FaultKind::CompileLimit, "make the component smaller"),
+        CompileError::Compiler(_) => (FaultKind::Host, "check the installation"),
+        CompileError::Storage(_) => (
+            FaultKind::Storage,
+            "make room in the cache folder, or choose another one",
+        ),
+    };
+    Box::new(Fault::new(id, Phase::Compile, kind, error.to_string(), hint))
+}

@@ -1,0 +1,56 @@
+//! The threads that run guests: as many as cores, with less priority than the host's.
+
+use std::{io, num::NonZeroUsize};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+};
+
+/// How much a guest gives way: a third of a host thread's share when both want a core.
+const NICE: i32 = 5;
+
+/// The guests' own runtime. It has no I/O: host functions do that where the caller runs.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    runtime: Option<Runtime>,
+}
+
+impl Threads {
+    pub(crate) fn start(threads: NonZeroUsize) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.get())
+            .thread_name("rollcage-guest")
+            // A spinning guest gives up its thread once a tick. Looking for new calls and due timers each time keeps their
+            // delay at a tick instead of the usual 61.
+            .event_interval(1)
+            .global_queue_interval(1)
+            .enable_time()
+            .on_thread_start(|| {
+                // Without the right to change priorities guests run like everyone else.
+                if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+                    tracing::debug!(%error, "guest thread keeps its priority");
+                }
+            })
+            .build()?;
+        Ok(Self { runtime: Some(runtime) })
+    }
+
+    /// Runs a future on a guest thread; `None` when the sandbox is going away.
+    pub(crate) fn spawn<F>(&self, future: F) -> Option<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.runtime.as_ref().map(|runtime| runtime.spawn(future))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // Dropping a runtime waits for its threads, which is not allowed where futures run.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
