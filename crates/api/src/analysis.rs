@@ -72,11 +72,11 @@ pub struct Metric {
     /// Errors in a row tolerated; 4 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consecutive_error_limit: Option<IntOrString>,
+    /// Who measures.
+    pub provider: MetricProvider,
     /// Successes in a row that end the metric; 0 is off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consecutive_success_limit: Option<IntOrString>,
-    /// Who measures.
-    pub provider: MetricProvider,
 }
 
 /// Who measures: exactly one provider.

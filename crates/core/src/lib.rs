@@ -8,6 +8,7 @@
 //! Invariants: no I/O, no Kubernetes client, no WebAssembly, no clock of its own. Decisions are functions from state to
 //! decision; time comes in as an argument. Everything that parses text from outside has a bound on size, depth and steps.
 
+pub mod analysis;
 pub mod call;
 pub mod clock;
 pub mod condition;
@@ -16,6 +17,7 @@ pub mod host;
 pub mod limits;
 pub mod port;
 pub mod secret;
+pub mod template;
 
 pub use call::{Call, CallUsage, Denial};
 pub use fault::{CallError, Fault, FaultKind, Phase, PluginError, PluginErrorKind, PluginId};

@@ -33,7 +33,9 @@ pub fn parse(text: &str) -> Result<i64, String> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(invalid());
         }
-        let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| c == '.' || c.is_ascii_digit())
+            .unwrap_or(after.len());
         let (name, after) = after.split_at(end);
         if name.is_empty() {
             return Err(format!("time: missing unit in duration {text:?}"));
@@ -100,7 +102,10 @@ mod tests {
             ("1m 30s", Err("time: unknown unit \"m \" in duration \"1m 30s\"")),
             (".s", Err("time: invalid duration \".s\"")),
             ("-", Err("time: invalid duration \"-\"")),
-            ("10000000000000000000ns", Err("time: invalid duration \"10000000000000000000ns\"")),
+            (
+                "10000000000000000000ns",
+                Err("time: invalid duration \"10000000000000000000ns\""),
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(parse(text), expected.map_err(str::to_owned), "{text}");

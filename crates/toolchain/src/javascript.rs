@@ -193,7 +193,6 @@ struct Stamps(PathBuf);
 
 impl Stamps {
     fn new(source: &Path, out: &Path) -> Self {
-        let out = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
         let mut name = hex(Sha256::new_with_prefix(out.to_string_lossy().as_bytes()));
         name.truncate(16);
         Self(source.join("node_modules").join(format!(".rollcage-built-{name}")))

@@ -78,6 +78,16 @@ pub struct Job {
     pub out: PathBuf,
 }
 
+impl Job {
+    fn absolute(&self) -> Result<Self, BuildError> {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(BuildError::file(path));
+        Ok(Self {
+            source: absolute(&self.source)?,
+            out: absolute(&self.out)?,
+        })
+    }
+}
+
 /// What was built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
@@ -152,6 +162,8 @@ impl Toolchain {
 
     /// Builds several folders, those of one Cargo workspace together. The first error ends it.
     pub fn build_all(&self, jobs: &[Job]) -> Result<Vec<Built>, BuildError> {
+        // Programs are run inside of the folders: what is relative to here would not be there.
+        let jobs = jobs.iter().map(Job::absolute).collect::<Result<Vec<_>, _>>()?;
         let mut rust = Vec::new();
         let mut built = Vec::new();
         for (index, job) in jobs.iter().enumerate() {

@@ -163,7 +163,7 @@ fn encode(job: &Job, module: &Path) -> Result<Built, BuildError> {
     let core = fs::read(module).map_err(BuildError::file(module))?;
     let component = component::componentize(&core).map_err(|message| BuildError::Component {
         path: module.to_owned(),
-        message: format!("{message} (does the plugin call one of the SDK's export macros?)"),
+        message: format!("{message}: a plugin calls one of the SDK's export macros"),
     })?;
     Ok(Built {
         out: job.out.clone(),

@@ -10,12 +10,13 @@ use clap::Args;
 
 use crate::{
     plugins,
-    process::{cargo, is_ci, run as run_command},
+    process::{cargo, is_ci, root, run as run_command},
 };
 
-/// The examples' workspace, and where its native tests are built.
-const EXAMPLES: [&str; 2] = ["--manifest-path", "examples/Cargo.toml"];
-const EXAMPLES_TARGET: [&str; 2] = ["--target-dir", "target/examples"];
+/// Workspaces of guests, built natively for their checks and tests.
+const EXAMPLES: &str = "examples/Cargo.toml";
+const GUESTS: [&str; 2] = [EXAMPLES, "tests/guests/Cargo.toml"];
+const GUESTS_TARGET: &str = "target/examples";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -29,35 +30,69 @@ pub(crate) struct Arguments {
 /// Sets up, then runs every check and test; the first that fails ends it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut phases = Phases::default();
-    let plugins = phases.run("plugins", plugins::run)?;
-    if let Some(name) = &arguments.name {
-        let tests = ["test", "--package", "rollcage-tests", "--", "--nocapture", name];
-        phases.run("tests", || run_command(cargo(&tests).env(plugins::VARIABLE, &plugins)))?;
-    } else {
-        phases.run("go", go)?;
-        phases.run("format", || {
-            run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
-            run_command(cargo(&["fmt", "--check"]).args(EXAMPLES))
-        })?;
-        phases.run("clippy", || {
-            let deny = ["--all-targets", "--", "--deny", "warnings"];
-            run_command(cargo(&["clippy", "--workspace"]).args(deny))?;
-            let examples = ["clippy", "--workspace"];
-            run_command(cargo(&examples).args(EXAMPLES).args(EXAMPLES_TARGET).args(deny))
-        })?;
-        phases.run("docs", || {
-            let docs = ["doc", "--workspace", "--no-deps", "--document-private-items"];
-            run_command(cargo(&docs).env("RUSTDOCFLAGS", "--deny warnings"))
-        })?;
-        phases.run("tests", || {
-            run_command(cargo(&["test", "--workspace"]).env(plugins::VARIABLE, &plugins))
-        })?;
-        phases.run("examples", || {
-            run_command(cargo(&["test", "--workspace"]).args(EXAMPLES).args(EXAMPLES_TARGET))
-        })?;
-    }
+    let result = match &arguments.name {
+        Some(name) => named(&mut phases, name),
+        None => all(&mut phases),
+    };
     if arguments.timings {
         phases.print();
+    }
+    result
+}
+
+fn named(phases: &mut Phases, name: &str) -> Result<()> {
+    let plugins = phases.run("plugins", plugins::run)?;
+    let tests = ["test", "--package", "rollcage-tests", "--", "--nocapture", name];
+    phases.run("tests", || run_command(cargo(&tests).env(plugins::VARIABLE, &plugins)))
+}
+
+fn all(phases: &mut Phases) -> Result<()> {
+    phases.run("format", || {
+        run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
+        in_guests(|manifest| run_command(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", manifest])))
+    })?;
+    phases.run("go", go)?;
+    let plugins = phases.run("plugins", plugins::run)?;
+    phases.run("clippy", || {
+        let deny = ["--all-targets", "--", "--deny", "warnings"];
+        run_command(cargo(&["clippy", "--workspace"]).args(deny))?;
+        in_guests(|manifest| run_command(guests("clippy", manifest).args(deny)))
+    })?;
+    phases.run("docs", || {
+        let docs = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+        run_command(cargo(&docs).env("RUSTDOCFLAGS", "--deny warnings"))
+    })?;
+    phases.run("tests", || {
+        run_command(cargo(&["test", "--workspace"]).env(plugins::VARIABLE, &plugins))
+    })?;
+    phases.run("examples", || {
+        run_command(&mut guests("test", EXAMPLES))?;
+        javascript()
+    })
+}
+
+fn in_guests(check: impl Fn(&str) -> Result<()>) -> Result<()> {
+    GUESTS.iter().try_for_each(|manifest| check(manifest))
+}
+
+fn guests(verb: &str, manifest: &str) -> Command {
+    cargo(&[
+        verb,
+        "--workspace",
+        "--manifest-path",
+        manifest,
+        "--target-dir",
+        GUESTS_TARGET,
+    ])
+}
+
+/// The tests of examples in JavaScript.
+fn javascript() -> Result<()> {
+    for entry in std::fs::read_dir(root().join("examples"))? {
+        let folder = entry?.path();
+        if folder.join("package.json").is_file() {
+            run_command(Command::new("npm").args(["test", "--if-present"]).current_dir(folder))?;
+        }
     }
     Ok(())
 }

@@ -157,28 +157,34 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// The server had its say in time.
-    pub(super) fn answered(self) {
-        if let (Some(gate), Some(server)) = (&self.call.0.gate, self.server()) {
+    /// It ended, well or by this error.
+    pub(super) fn settle(self, error: Option<&EgressError>) {
+        if error.is_some_and(EgressError::is_call_deadline) {
+            // Dropped: the deadline cut it off.
+            return;
+        }
+        let server = self.remove();
+        if let (Some(gate), Some(server)) = (&self.call.0.gate, server)
+            && error.is_none_or(EgressError::is_answer)
+        {
             gate.answered(&server);
         }
     }
 
-    fn server(&self) -> Option<String> {
-        let waits = self.call.waits();
-        let mine = waits.in_flight.iter().find(|(id, _)| *id == self.id);
-        mine.map(|(_, server)| server.clone())
+    fn remove(&self) -> Option<String> {
+        let mut waits = self.call.waits();
+        let index = waits.in_flight.iter().position(|(id, _)| *id == self.id)?;
+        Some(waits.in_flight.remove(index).1)
     }
 }
 
+/// Given up: by the guest, or because the call's time is over.
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut waits = self.call.waits();
-        if let Some(index) = waits.in_flight.iter().position(|(id, _)| *id == self.id) {
-            let (_, server) = waits.in_flight.remove(index);
-            if Instant::now() + SLACK >= self.call.0.deadline {
-                waits.cut_off = Some(server);
-            }
+        if let Some(server) = self.remove()
+            && Instant::now() + SLACK >= self.call.0.deadline
+        {
+            self.call.waits().cut_off = Some(server);
         }
     }
 }

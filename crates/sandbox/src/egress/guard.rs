@@ -130,9 +130,7 @@ impl Egress {
             inner.read_whole(&shared, &granted, answer).await
         };
         let result = self.run(end, server, exchange).await;
-        if result.as_ref().map_or_else(EgressError::is_answer, |_| true) {
-            in_flight.answered();
-        }
+        in_flight.settle(result.as_ref().err());
         result
     }
 

@@ -151,9 +151,7 @@ async fn exchange(
         Ok(answered) => answered,
         Err(error) => {
             call.note_error(&error);
-            if error.is_answer() {
-                in_flight.answered();
-            }
+            in_flight.settle(Some(&error));
             return Err(to_wasi(&error));
         }
     };
@@ -196,13 +194,10 @@ impl Pump {
             () = sender.closed() => return,
             last = self.carry(body) => last,
         };
-        let answered = match &last {
-            Piece::Error(error) => error.is_answer(),
-            Piece::Frame(_) | Piece::End => true,
-        };
-        if answered {
-            in_flight.answered();
-        }
+        in_flight.settle(match &last {
+            Piece::Error(error) => Some(error),
+            Piece::Frame(_) | Piece::End => None,
+        });
         let _ = sender.send(last).await;
     }
 

@@ -11,7 +11,9 @@ struct Guest;
 
 impl MetricProvider for Guest {
     fn run(&self, _run: &AnalysisRun, _metric: &Metric) -> Result<Measurement, Error> {
-        let response = Request::get("http://not-granted.example:80/").send().expect("the answer");
+        let response = Request::get("http://not-granted.example:80/")
+            .send()
+            .expect("the answer");
         Ok(Measurement::finished(Phase::Successful, response.status.to_string()))
     }
 }

@@ -1,0 +1,323 @@
+//! AnalysisRuns: one pass over one object, from what is stored to what is to be stored.
+//!
+//! ```text
+//! get -> begin (core) -> read Secrets -> ask plugins, side by side -> finish (core) -> patch -> Events -> Outcome
+//!                                                                        ^    conflict, and only others' fields changed
+//!                                                                        '------------------------------------'
+//! ```
+//!
+//! The caller queues: it never runs two passes over one object at the same time, and starts one for every change of the
+//! object (our own writes included), at [`Outcome::requeue_at`], and when a plugin of [`Outcome::waiting_for`] changes its
+//! state.
+
+mod ask;
+mod object;
+mod secrets;
+mod write;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::{
+    Api, Client,
+    api::{ApiResource, DeleteParams, DynamicObject, Preconditions},
+};
+use rollcage_api::analysis::{AnalysisPhase, AnalysisRun};
+use rollcage_core::{
+    PluginId, PluginSource,
+    analysis::{self, Begin, Decision, Excess, Plan, ResolveError},
+    clock::Clock,
+    secret::Masker,
+};
+
+use self::{
+    object::{Malformed, Stored},
+    secrets::Unread,
+    write::Written,
+};
+use crate::{
+    error::{Doing, ReconcileError},
+    events::EventRecorder,
+    guard::OwnWrites,
+};
+
+/// When an object is looked at again that is older than our own last write of it.
+const STALE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a pass is brought together with a newer object before it starts over.
+const MERGES: usize = 5;
+
+/// Brings AnalysisRuns to their verdicts.
+pub struct AnalysisReconciler {
+    client: Client,
+    registry: Arc<dyn PluginSource>,
+    clock: Arc<dyn Clock>,
+    events: EventRecorder,
+    writes: OwnWrites,
+}
+
+impl fmt::Debug for AnalysisReconciler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnalysisReconciler")
+            .field("registry", &self.registry)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
+
+/// When to look at the object again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// At this time, which may be past; without one nothing but a change asks for it.
+    pub requeue_at: Option<Timestamp>,
+    /// When one of these plugins changes its state.
+    pub waiting_for: Vec<PluginId>,
+    /// The run's phase after the pass; `Unset` when there is no such run.
+    pub phase: AnalysisPhase,
+}
+
+/// What a pass did before anything was written, so that it can be written into a newer object too.
+struct Pass {
+    plan: Plan,
+    attempts: Vec<analysis::Attempt>,
+    masker: Masker,
+    told: Vec<Excess>,
+}
+
+impl Pass {
+    fn decide(&self, run: &AnalysisRun, now: Timestamp) -> Decision {
+        let recorded = self.plan.record(run, &self.attempts, &self.masker);
+        analysis::finish(recorded, &self.plan, &self.attempts, &self.told, now)
+    }
+}
+
+impl AnalysisReconciler {
+    /// Works on the runs behind `client` with the plugins of `registry`, at the times of `clock`.
+    pub fn new(client: Client, registry: Arc<dyn PluginSource>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            events: EventRecorder::new(client.clone(), clock.clone()),
+            client,
+            registry,
+            clock,
+            writes: OwnWrites::default(),
+        }
+    }
+
+    /// One pass over one run. One that does not exist is nothing to do.
+    pub async fn reconcile(&self, namespace: &str, name: &str) -> Result<Outcome, ReconcileError> {
+        let Some(object) = self.get(namespace, name).await? else {
+            self.writes.forget(namespace, name);
+            return Ok(Outcome::default());
+        };
+        let now = self.clock.now();
+        if self.writes.is_stale(namespace, name, &object) {
+            return Ok(Outcome {
+                requeue_at: now.checked_add(STALE_PAUSE).ok(),
+                ..Outcome::default()
+            });
+        }
+        let stored = match Stored::read(object) {
+            Ok(stored) => stored,
+            Err(malformed) => return self.malformed(*malformed, now).await,
+        };
+        match analysis::begin(&stored.run, now) {
+            Begin::Deleting => Ok(Outcome {
+                phase: stored.run.status.phase,
+                ..Outcome::default()
+            }),
+            Begin::Completed { delete_at } => self.completed(&stored, delete_at, now).await,
+            Begin::Ended(decision) => self.conclude(&stored, *decision).await,
+            Begin::Measure(plan) => self.measure(stored, *plan).await,
+        }
+    }
+
+    fn api(&self, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &ApiResource::erase::<AnalysisRun>(&()))
+    }
+
+    async fn get(&self, namespace: &str, name: &str) -> Result<Option<DynamicObject>, ReconcileError> {
+        self.api(namespace)
+            .get_opt(name)
+            .await
+            .map_err(|source| ReconcileError::new(Doing::Read, namespace, name, source))
+    }
+
+    /// Deletes a run whose time is over.
+    async fn completed(
+        &self,
+        stored: &Stored,
+        delete_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Outcome, ReconcileError> {
+        let outcome = Outcome {
+            requeue_at: delete_at.filter(|at| *at > now),
+            phase: stored.run.status.phase,
+            ..Outcome::default()
+        };
+        if delete_at.is_none_or(|at| at > now) {
+            self.writes.forget(&stored.namespace, &stored.name);
+            return Ok(outcome);
+        }
+        let exactly_this = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: stored.run.metadata.uid.clone(),
+                resource_version: Some(stored.version.clone()),
+            }),
+            ..DeleteParams::background()
+        };
+        match self.api(&stored.namespace).delete(&stored.name, &exactly_this).await {
+            Ok(_) => tracing::info!(
+                namespace = stored.namespace,
+                name = stored.name,
+                "deleted: its time was over"
+            ),
+            // Gone already, or changed: the change brings another pass.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            Err(source) => {
+                return Err(ReconcileError::new(
+                    Doing::Delete,
+                    &stored.namespace,
+                    &stored.name,
+                    source,
+                ));
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Asks plugins for what is due and stores what they say.
+    async fn measure(&self, stored: Stored, plan: Plan) -> Result<Outcome, ReconcileError> {
+        let prepared = match self.prepare(&stored, &plan).await {
+            Ok(prepared) => prepared,
+            Err(Unread::Invalid(error)) => {
+                let decision = analysis::unresolved(&stored.run, &error.to_string(), self.clock.now());
+                return self.conclude(&stored, decision).await;
+            }
+            Err(Unread::NotNow { secret, source }) => {
+                return Err(ReconcileError::new(
+                    Doing::ReadSecret(secret),
+                    &stored.namespace,
+                    &stored.name,
+                    source,
+                ));
+            }
+        };
+        let attempts = self.ask(&stored, &plan, &prepared).await;
+        let mut pass = Pass {
+            masker: prepared.arguments.masker.clone(),
+            plan,
+            attempts,
+            told: Vec::new(),
+        };
+        let recorded = pass.plan.record(&stored.run, &pass.attempts, &pass.masker);
+        pass.told = self.tell_excess(&stored, &pass.plan, recorded).await;
+        self.store(stored, &pass).await
+    }
+
+    /// Arguments with their values, and the metrics that are due with these filled in.
+    async fn prepare(&self, stored: &Stored, plan: &Plan) -> Result<Prepared, Unread> {
+        if plan.tasks.is_empty() {
+            return Ok(Prepared::default());
+        }
+        let spec = &stored.run.spec;
+        let secrets = secrets::read(&self.client, &stored.namespace, &spec.args).await?;
+        let arguments = analysis::with_secrets(&spec.args, &secrets)?;
+        let mut budget = rollcage_core::template::MAX_OUTPUT;
+        let metrics: Result<Vec<_>, ResolveError> = plan
+            .tasks
+            .iter()
+            .filter_map(|task| spec.metrics.get(task.index))
+            .map(|metric| analysis::metric(metric, &arguments, &mut budget))
+            .collect();
+        Ok(Prepared {
+            metrics: metrics?,
+            arguments,
+        })
+    }
+
+    /// Writes a pass, into a newer object when that one differs in nothing that the pass looked at or wrote.
+    async fn store(&self, mut stored: Stored, pass: &Pass) -> Result<Outcome, ReconcileError> {
+        for _ in 0..MERGES {
+            let decision = pass.decide(&stored.run, self.clock.now());
+            match self.write(&stored, &decision).await? {
+                Written::Yes => return Ok(self.done(&stored, decision).await),
+                Written::Gone => return Ok(Outcome::default()),
+                Written::Conflict => {}
+            }
+            let Some(newer) = self.get(&stored.namespace, &stored.name).await? else {
+                return Ok(Outcome::default());
+            };
+            let Ok(newer) = Stored::read(newer) else { break };
+            if newer.run.status == decision.status && newer.is_same_work(&stored) {
+                // It was our own write whose answer got lost.
+                return Ok(self.done(&newer, decision).await);
+            }
+            if newer.run.status != stored.run.status || !newer.is_same_work(&stored) {
+                break;
+            }
+            stored = newer;
+        }
+        tracing::info!(
+            namespace = stored.namespace,
+            name = stored.name,
+            "changed in between: what was measured is dropped, and the run looked at anew"
+        );
+        Ok(self.again(stored.run.status.phase))
+    }
+
+    /// Writes a decision for which nobody was asked.
+    async fn conclude(&self, stored: &Stored, decision: Decision) -> Result<Outcome, ReconcileError> {
+        match self.write(stored, &decision).await? {
+            Written::Yes => Ok(self.done(stored, decision).await),
+            Written::Gone => Ok(Outcome::default()),
+            Written::Conflict => Ok(self.again(stored.run.status.phase)),
+        }
+    }
+
+    async fn malformed(&self, malformed: Malformed, now: Timestamp) -> Result<Outcome, ReconcileError> {
+        let phase = AnalysisPhase::Error;
+        if malformed.has_ended {
+            return Ok(Outcome {
+                phase,
+                ..Outcome::default()
+            });
+        }
+        match self.write_malformed(&malformed, now).await? {
+            Written::Conflict => Ok(self.again(AnalysisPhase::Unset)),
+            Written::Gone => Ok(Outcome::default()),
+            Written::Yes => {
+                let event = analysis::Event::run_completed(phase);
+                self.events.publish(&malformed.reference, &[event]).await;
+                Ok(Outcome {
+                    phase,
+                    ..Outcome::default()
+                })
+            }
+        }
+    }
+
+    fn again(&self, phase: AnalysisPhase) -> Outcome {
+        Outcome {
+            requeue_at: Some(self.clock.now()),
+            phase,
+            ..Outcome::default()
+        }
+    }
+
+    async fn done(&self, stored: &Stored, decision: Decision) -> Outcome {
+        self.events.publish(&stored.reference(), &decision.events).await;
+        Outcome {
+            requeue_at: decision.wake_at,
+            waiting_for: decision.waiting_for,
+            phase: decision.status.phase,
+        }
+    }
+}
+
+/// What plugins are asked with.
+#[derive(Debug, Default)]
+struct Prepared {
+    arguments: analysis::Arguments,
+    /// One for each task, in their order.
+    metrics: Vec<rollcage_api::analysis::Metric>,
+}

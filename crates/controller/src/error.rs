@@ -1,0 +1,73 @@
+//! Why a pass could not be finished. Trying again later may help.
+
+use std::fmt;
+
+/// A pass that could not be finished; nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The API server did not do what it was asked to.
+    #[error("{doing} {namespace}/{name}")]
+    Api {
+        /// What it was asked to do.
+        doing: Doing,
+        /// Namespace of the object.
+        namespace: String,
+        /// Name of the object.
+        name: String,
+        /// Its answer.
+        source: Box<kube::Error>,
+    },
+    /// What was decided cannot be written as JSON.
+    #[error("cannot write the status of {namespace}/{name} as JSON")]
+    Unwritable {
+        /// Namespace of the object.
+        namespace: String,
+        /// Name of the object.
+        name: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// What the API server was asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// To hand out an object.
+    Read,
+    /// To hand out this Secret for an object.
+    ReadSecret(String),
+    /// To change an object.
+    Write,
+    /// To delete an object.
+    Delete,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read => f.write_str("cannot read"),
+            Self::ReadSecret(name) => write!(f, "cannot read the secret {name:?} for"),
+            Self::Write => f.write_str("cannot write"),
+            Self::Delete => f.write_str("cannot delete"),
+        }
+    }
+}
+
+impl ReconcileError {
+    pub(crate) fn new(doing: Doing, namespace: &str, name: &str, source: kube::Error) -> Self {
+        Self::Api {
+            doing,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            source: Box::new(source),
+        }
+    }
+
+    pub(crate) fn unwritable(namespace: &str, name: &str, source: serde_json::Error) -> Self {
+        Self::Unwritable {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Whole AnalysisRuns through the reconciler, an API in memory and plugins that answer as they are told.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod conflicts;
+mod malformed;
+mod plugins;
+mod providers;
+mod retention;
+mod secrets;
+mod ttl;
+mod verdicts;
+mod waiting;
+mod world;
