@@ -1,5 +1,7 @@
 //! YAML: `rollcage_api::yaml` against `sigs.k8s.io/yaml`.
 
+use std::path::PathBuf;
+
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -461,6 +463,81 @@ fn structures() {
         yaml::from_str_like_argo("t", text)
     });
     assert!(lenient.is_empty(), "{}:\n{}", lenient.len(), lenient.join("\n"));
+}
+
+/// What we write is read by Go as what was written.
+#[test]
+fn written() -> anyhow::Result<()> {
+    let Some(mut oracle) = Oracle::start()? else {
+        return Ok(());
+    };
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[-+.0-9_a-fxoXO~<>=yYnN:]{0,6}|[ -~]{0,12}|[a-z\n :#|>-]{0,12}|\\PC{0,4}|[\u{0}-\u{a0}]{1,3}"
+            .prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map("[a-zA-Z0-9 <~/.:-]{0,4}", inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    });
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let values: Vec<Value> = (0..1500)
+        .map(|_| value.new_tree(&mut runner).expect("a value").current())
+        .collect();
+    let texts = values.iter().map(yaml::to_string).collect::<Result<Vec<_>, _>>()?;
+    let asked: Vec<Value> = texts.iter().map(|text| json!({ "text": text })).collect();
+    for ((value, text), read) in values
+        .into_iter()
+        .zip(texts)
+        .zip(oracle.ask_all("yaml.toJSON", &asked)?)
+    {
+        assert_eq!(read.map(normal), Ok(normal(value)), "{text}");
+    }
+    Ok(())
+}
+
+/// Every YAML file of this repository, and of the folder that `ROLLCAGE_YAML_CORPUS` names, document by document.
+#[test]
+fn files() -> anyhow::Result<()> {
+    let Some(mut oracle) = Oracle::start()? else {
+        return Ok(());
+    };
+    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")];
+    folders.extend(std::env::var_os("ROLLCAGE_YAML_CORPUS").map(PathBuf::from));
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)?.flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let skipped = name.to_string_lossy().starts_with('.') || name == "target" || name == "node_modules";
+            if entry.file_type()?.is_dir() && !skipped {
+                folders.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "yaml" || extension == "yml")
+            {
+                // The line that ends a document is kubectl's way of telling them apart, too.
+                let text = std::fs::read_to_string(path)?;
+                texts.extend(text.split("\n---\n").map(str::to_owned));
+            }
+        }
+    }
+    let found = differences(&mut oracle, "yaml.toJSON", texts.iter().map(String::as_str), |text| {
+        yaml::from_str_like_argo("t", text)
+    });
+    assert!(
+        found.is_empty(),
+        "{} of {}:\n{:.4000}",
+        found.len(),
+        texts.len(),
+        found.join("\n")
+    );
+    eprintln!("{} documents read alike", texts.len());
+    Ok(())
 }
 
 #[test]

@@ -20,8 +20,6 @@
 //! [`MAX_SCALAR_BYTES`]); every error has a place and, inside a document, the field. What differs from Go on purpose:
 //! a key that is there twice and a second document are errors ([`from_str_like_argo`] does as Go does), and merge keys
 //! may be overridden when duplicates are checked.
-//!
-//! Writing YAML is not here.
 
 mod build;
 mod error;
@@ -29,6 +27,7 @@ mod outline;
 mod read;
 mod scalar;
 mod split;
+mod write;
 
 use std::sync::Arc;
 
@@ -38,6 +37,7 @@ use self::{build::build, outline::outline, read::Reader, split::split};
 pub use self::{
     build::{Node, Value},
     error::{YamlError, YamlErrorKind},
+    write::to_string,
 };
 
 /// Longest text: a ConfigMap holds 1 MiB, the largest manifests (custom resource definitions) a few.

@@ -334,6 +334,60 @@ fn yamlish() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+const WRITTEN: &str = r##"http:
+- prometheus.monitoring.svc:9090
+- host: 10.0.0.0/8:443
+  methods:
+  - GET
+"yes": "no"
+"n": 1
+empty: {}
+none: []
+nil: null
+nested:
+- - 1
+  - - 2
+- - {}
+texts:
+- "yes"
+- "012"
+- ""
+- " x"
+- "a: b"
+- "a #b"
+- "x:"
+- "- x"
+- "1.5"
+- "~"
+- "2001-01-01"
+- "<<"
+- "@object"
+- é
+- "a\u0007"
+query: |
+  sum(x{a="b"})
+  /
+  sum(y)
+script: |-
+  a
+    b
+odd: "a \nb"
+"12": "="
+"##;
+
+#[test]
+fn writes_what_kubectl_would() {
+    let value = json!({
+        "http": ["prometheus.monitoring.svc:9090", {"host": "10.0.0.0/8:443", "methods": ["GET"]}],
+        "yes": "no", "n": 1, "empty": {}, "none": [], "nil": null, "nested": [[1, [2]], [{}]],
+        "texts": ["yes", "012", "", " x", "a: b", "a #b", "x:", "- x", "1.5", "~", "2001-01-01", "<<", "@object", "é", "a\u{7}"],
+        "query": "sum(x{a=\"b\"})\n/\nsum(y)\n", "script": "a\n  b", "odd": "a \nb", "12": "=",
+    });
+    let text = to_string(&value).unwrap();
+    assert_eq!(text, WRITTEN);
+    assert_eq!(json(&text), value);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
@@ -349,17 +403,27 @@ proptest! {
     }
 
     #[test]
-    fn json_is_yaml(value in arbitrary_json()) {
+    fn json_is_yaml(value in arbitrary_json("[ -~é\u{1F600}\n]{0,12}")) {
         prop_assert_eq!(json(&value.to_string()), value);
+    }
+
+    #[test]
+    fn what_it_writes_it_reads(value in arbitrary_json("[a-z\n :#|>-]{0,16}|\\PC{0,4}|[\u{0}-\u{a0}]{1,3}")) {
+        let text = to_string(&value).unwrap();
+        prop_assert_eq!(json(&text), value, "{}", text);
     }
 }
 
-fn arbitrary_json() -> impl Strategy<Value = Json> {
+fn arbitrary_json(texts: &'static str) -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),
         any::<i64>().prop_map(Json::from),
-        "[ -~é\u{1F600}]{0,12}".prop_map(Json::from),
+        any::<f64>()
+            .prop_filter("no whole ones: 1.0 is read as 1", |float| float.fract() != 0.0
+                && float.is_finite())
+            .prop_map(|float| json!(float)),
+        texts.prop_map(Json::from),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![

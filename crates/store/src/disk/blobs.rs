@@ -27,10 +27,10 @@ impl fmt::Debug for Lease {
 }
 
 impl Lease {
-    /// Turns whatever lock the file has into a shared one.
+    /// Never waits: whoever holds the file alone is just removing it, and an open file stays readable. On a file system
+    /// without locks, eviction goes by age alone.
     pub(super) fn new(file: File) -> Self {
-        // A file system without locks leaves eviction to the age of blobs alone.
-        let _ = file.lock_shared();
+        let _ = file.try_lock_shared();
         Self(Arc::new(file))
     }
 }

@@ -46,8 +46,9 @@ impl Disk {
 /// A locked temporary file, 0600. The lock tells sweepers of this and other processes that its writer lives.
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
-    // Without locks on this file system a sweeper may take it; then the rename fails and the fetch is tried again.
-    let _ = file.as_file().try_lock();
+    // Shared, as a reader's: nobody ever waits for it. Without locks on this file system a sweeper may take the file; then
+    // the rename fails and the fetch is tried again.
+    let _ = file.as_file().try_lock_shared();
     Ok(file)
 }
 
