@@ -334,7 +334,7 @@ fn yamlish() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-const WRITTEN: &str = r##"http:
+const WRITTEN: &str = r#"http:
 - prometheus.monitoring.svc:9090
 - host: 10.0.0.0/8:443
   methods:
@@ -373,7 +373,7 @@ script: |-
     b
 odd: "a \nb"
 "12": "="
-"##;
+"#;
 
 #[test]
 fn writes_what_kubectl_would() {
