@@ -1,8 +1,8 @@
 //! Which compiler builds Rust guests.
 //!
-//! In this order: a toolchain that has the target's standard library; the target fetched by rustup, when that takes only
-//! seconds; a compiler with its own library's source, from which cargo builds the standard library (Debian packages one
-//! for its browser, and [`RUSTC_VARIABLE`] may name another); Debian's, installed now.
+//! In this order: a toolchain that has the target's standard library; a compiler with its own library's source, from
+//! which cargo builds the standard library (Debian packages one for its browser, and [`RUSTC_VARIABLE`] may name
+//! another); the target fetched by rustup, when that takes only seconds; Debian's compiler, installed now.
 
 use std::{
     env, fs,
@@ -16,7 +16,7 @@ use crate::{BuildError, Toolchain, command::Program};
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Names a rustc that has its matching `rust-src`; guests are then built with it, standard library and all.
-pub const RUSTC_VARIABLE: &str = "ROLLCAGE_GUEST_RUSTC";
+pub(crate) const RUSTC_VARIABLE: &str = "ROLLCAGE_GUEST_RUSTC";
 
 /// Long enough for a download that works, short enough not to look like a hang.
 const RUSTUP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -51,13 +51,13 @@ impl RustGuest {
         if has_target(dir)? {
             return Ok(Self::Installed);
         }
+        if let Ok(guest) = build_std(Path::new(DEBIAN_RUSTC), dir) {
+            return Ok(guest);
+        }
         let mut tried = Vec::new();
         match rustup(toolchain, dir) {
             Ok(()) => return Ok(Self::Installed),
             Err(reason) => tried.push(reason),
-        }
-        if let Ok(guest) = build_std(Path::new(DEBIAN_RUSTC), dir) {
-            return Ok(guest);
         }
         match debian(toolchain).and_then(|()| build_std(Path::new(DEBIAN_RUSTC), dir)) {
             Ok(guest) => Ok(guest),

@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build every example plugin into target/plugins/<folder>.wasm
+    /// Build every example plugin into target/plugins
     Plugins,
     /// Run every check and test: format, clippy, docs, tests
     Test(test::Arguments),
