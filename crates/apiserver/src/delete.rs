@@ -1,4 +1,4 @@
-//! DELETE: preconditions and finalizers.
+//! DELETE: preconditions, finalizers, and which way it goes on to dependents.
 
 use std::sync::Arc;
 
@@ -6,10 +6,15 @@ use serde::Deserialize;
 
 use crate::{
     error::ApiError,
+    kind::View,
     object::Object,
-    store::{Store, Stored},
+    settle::Work,
+    store::{Key, Store, Stored},
     write::Target,
 };
+
+/// Holds an owner until its dependents are gone.
+pub(crate) const FOREGROUND: &str = "foregroundDeletion";
 
 /// The body of a DELETE.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -29,12 +34,23 @@ pub(crate) struct Preconditions {
     pub resource_version: Option<String>,
 }
 
+/// What becomes of dependents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Propagation {
+    /// They go after their owner.
+    Background,
+    /// They go before it.
+    Foreground,
+    /// They stay, without it as their owner.
+    Orphan,
+}
+
 /// What became of a deletion.
 #[derive(Clone, Debug)]
 pub(crate) enum Deleted {
     /// It is gone; its last state.
     Gone(Arc<Stored>),
-    /// Finalizers hold it.
+    /// Finalizers, dependents or contents hold it.
     Held(Arc<Stored>),
 }
 
@@ -44,25 +60,55 @@ impl Store {
         let view = &target.view;
         let existing = self.existing(target)?;
         options.check(target, &existing)?;
-        let dry_run = options.dry_run.as_ref().is_some_and(|dry_run| !dry_run.is_empty());
-        if existing.meta.finalizers.is_empty() {
-            if dry_run {
-                return Ok(Deleted::Gone(existing));
+        let propagation = options.propagation()?;
+        if options.dry_run.as_ref().is_some_and(|dry_run| !dry_run.is_empty()) {
+            let held = !existing.meta.finalizers.is_empty();
+            return Ok(if held {
+                Deleted::Held(existing)
+            } else {
+                Deleted::Gone(existing)
+            });
+        }
+        let key = target.key();
+        match propagation {
+            Propagation::Orphan => self.orphan(&existing.meta.uid)?,
+            Propagation::Foreground if !existing.meta.is_deleting() => {
+                self.mark(view, &existing, Some(FOREGROUND))?;
+                self.settle(vec![Work::Empty(view.id.clone(), key.clone())]);
+                return self.outcome(view, &key, existing);
             }
-            let gone = self.take(view, &target.key(), None);
-            return gone
-                .map(Deleted::Gone)
-                .ok_or_else(|| ApiError::not_found(view, &target.name));
+            _ => {}
         }
-        if existing.meta.is_deleting() || dry_run {
-            return Ok(Deleted::Held(existing));
+        self.settle(vec![Work::Delete(view.id.clone(), key.clone())]);
+        self.outcome(view, &key, existing)
+    }
+
+    /// What there is of it after a deletion.
+    fn outcome(&self, view: &View, key: &Key, was: Arc<Stored>) -> Result<Deleted, ApiError> {
+        match self.get(&view.id, key) {
+            Some(held) if held.meta.is_deleting() => Ok(Deleted::Held(held.clone())),
+            Some(_) => Err(ApiError::new(507, "the store is full: the deletion could not be noted")),
+            None => Ok(Deleted::Gone(was)),
         }
-        let mut object = Object::of(&existing);
+    }
+
+    /// Notes that an object is being deleted.
+    pub(crate) fn mark(&mut self, view: &View, existing: &Stored, finalizer: Option<&str>) -> Result<(), ApiError> {
+        let mut object = Object::of(existing);
         object.meta.deletion_timestamp = self.time();
         object.meta.deletion_grace_period_seconds = Some(0);
-        object.meta.generation += i64::from(object.meta.generation > 0);
+        object.meta.generation = object
+            .meta
+            .generation
+            .saturating_add(i64::from(object.meta.generation > 0));
+        object.meta.finalizers.extend(finalizer.map(str::to_owned));
+        if view.id.as_str() == "namespaces" {
+            object
+                .body
+                .insert("status".into(), serde_json::json!({"phase": "Terminating"}));
+        }
         let stored = self.prepare(view, object)?;
-        self.put(view, stored).map(Deleted::Held)
+        self.put(view, stored).map(drop)
     }
 }
 
@@ -83,5 +129,17 @@ impl DeleteOptions {
             }
         }
         Ok(())
+    }
+
+    fn propagation(&self) -> Result<Propagation, ApiError> {
+        match (self.propagation_policy.as_deref(), self.orphan_dependents) {
+            (Some("Orphan"), _) | (None, Some(true)) => Ok(Propagation::Orphan),
+            (Some("Foreground"), _) => Ok(Propagation::Foreground),
+            (Some("Background") | None, _) => Ok(Propagation::Background),
+            (Some(other), _) => {
+                let why = format!("propagationPolicy: {other:?} is none of Foreground, Background, Orphan");
+                Err(ApiError::bad_request(why))
+            }
+        }
     }
 }

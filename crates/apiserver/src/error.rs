@@ -280,7 +280,7 @@ impl ApiError {
 }
 
 /// A hostile object can be wrong in a million places.
-const MAX_CAUSES: usize = 32;
+pub(crate) const MAX_CAUSES: usize = 32;
 
 /// A field whose value is not acceptable.
 pub(crate) fn field_invalid(field: impl Into<String>, value: &str, why: &str) -> Cause {

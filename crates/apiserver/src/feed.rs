@@ -77,31 +77,49 @@ pub(crate) struct Feed {
     queue: Mutex<Queue>,
     grown: Notify,
     most: usize,
+    most_bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    changes: VecDeque<Change>,
+    changes: VecDeque<(Change, usize)>,
+    /// Bytes of the objects as JSON.
+    bytes: usize,
     lagged: bool,
 }
 
+impl Queue {
+    fn take_lagged(&mut self) -> Result<(), Lagged> {
+        if std::mem::take(&mut self.lagged) {
+            Err(Lagged)
+        } else {
+            Ok(())
+        }
+    }
+}
+
 impl Feed {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(most: usize, most_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             queue: Mutex::default(),
             grown: Notify::new(),
             most,
+            most_bytes,
         })
     }
 
-    pub(crate) fn push(&self, change: Change) {
+    /// `size` is that of the object as JSON.
+    pub(crate) fn push(&self, change: Change, size: usize) {
         let mut queue = self.lock();
-        if queue.changes.len() >= self.most {
-            queue.changes.clear();
-            queue.lagged = true;
+        if queue.changes.len() >= self.most || queue.bytes + size > self.most_bytes {
+            *queue = Queue {
+                lagged: true,
+                ..Queue::default()
+            };
         }
         if !queue.lagged {
-            queue.changes.push_back(change);
+            queue.bytes += size;
+            queue.changes.push_back((change, size));
         }
         drop(queue);
         self.grown.notify_one();
@@ -120,19 +138,20 @@ impl Subscription {
     /// The next change, if there is one now.
     pub fn try_next(&self) -> Result<Option<Change>, Lagged> {
         let mut queue = self.inner.lock();
-        if std::mem::take(&mut queue.lagged) {
-            return Err(Lagged);
-        }
-        Ok(queue.changes.pop_front())
+        queue.take_lagged()?;
+        let Some((change, size)) = queue.changes.pop_front() else {
+            return Ok(None);
+        };
+        queue.bytes -= size;
+        Ok(Some(change))
     }
 
     /// Every change there is now.
     pub fn drain(&self) -> Result<Vec<Change>, Lagged> {
         let mut queue = self.inner.lock();
-        if std::mem::take(&mut queue.lagged) {
-            return Err(Lagged);
-        }
-        Ok(queue.changes.drain(..).collect())
+        queue.take_lagged()?;
+        let queue = std::mem::take(&mut *queue);
+        Ok(queue.changes.into_iter().map(|(change, _)| change).collect())
     }
 
     /// The next change, waiting for it.

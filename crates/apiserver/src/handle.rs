@@ -13,6 +13,7 @@ use crate::{
     delete::{DeleteOptions, Deleted},
     discovery,
     error::{ApiError, Details},
+    hook::{Disturbance, RequestRecord},
     kind::View,
     object::read,
     patch::Patch,
@@ -25,6 +26,9 @@ use crate::{
     write::{Target, WriteOptions},
 };
 
+/// Content type of server-side apply. The body is read as JSON, which is YAML, and is what clients send.
+const APPLY: &str = "application/apply-patch+yaml";
+
 type Answer = Result<Response<ResponseBody>, ApiError>;
 
 /// Answers one request. Refusals are answers too.
@@ -36,10 +40,46 @@ where
 {
     let (parts, body) = request.into_parts();
     let answered = match receive(&server, body).await {
-        Ok(body) => dispatch(&server, &parts, &body),
+        Ok(body) => disturbed(&server, &parts, &body).await,
         Err(error) => Err(error),
     };
     answered.unwrap_or_else(|error| refuse(&error))
+}
+
+/// Answers a request as it is, unless a test asked for something else.
+async fn disturbed(server: &Arc<ApiServer>, parts: &Parts, body: &Bytes) -> Answer {
+    let path = match Route::parse(&parts.uri)? {
+        Route::Resource(path) => path,
+        Route::Other(path) => return other(server, parts, &path),
+    };
+    let query = Query::parse(&parts.uri)?;
+    let verb = Verb::of(&parts.method, &path, &query)?;
+    let mut lost = None;
+    let mut refused = None;
+    for disturbance in server.hooks.disturbances(verb, &path) {
+        match disturbance {
+            Disturbance::Delay(time) => tokio::time::sleep(time).await,
+            Disturbance::Refuse(error) => refused = Some(error),
+            Disturbance::LoseAnswer(error) => lost = Some(error),
+        }
+    }
+    let answered = match refused {
+        Some(error) => Err(error),
+        None => dispatch(server, parts, &path, &query, verb, body),
+    };
+    let answered = lost.map_or(answered, Err);
+    let code = answered
+        .as_ref()
+        .map_or_else(|error| error.code, |response| response.status().as_u16());
+    server.hooks.record(|| RequestRecord {
+        verb,
+        uri: parts.uri.to_string(),
+        content_type: text(&parts.headers, header::CONTENT_TYPE).into(),
+        user_agent: text(&parts.headers, header::USER_AGENT).into(),
+        body: body.clone(),
+        code,
+    });
+    answered
 }
 
 async fn receive<B>(server: &ApiServer, body: B) -> Result<Bytes, ApiError>
@@ -64,20 +104,21 @@ where
     }
 }
 
-fn dispatch(server: &Arc<ApiServer>, parts: &Parts, body: &Bytes) -> Answer {
-    let path = match Route::parse(&parts.uri)? {
-        Route::Resource(path) => path,
-        Route::Other(path) => return other(server, parts, &path),
-    };
-    let query = Query::parse(&parts.uri)?;
-    let verb = Verb::of(&parts.method, &path, &query)?;
+fn dispatch(
+    server: &Arc<ApiServer>,
+    parts: &Parts,
+    path: &ResourcePath,
+    query: &Query,
+    verb: Verb,
+    body: &Bytes,
+) -> Answer {
     let shape = Shape::negotiate(text(&parts.headers, header::ACCEPT))?;
     let mut store = server.store();
-    let target = locate(&store, &path)?;
+    let target = locate(&store, path)?;
     let call = Call {
         server,
         parts,
-        query: &query,
+        query,
         target,
         shape,
     };
@@ -187,8 +228,20 @@ impl Call<'_> {
             .unwrap_or_default()
             .trim();
         let options = self.write_options()?;
+        if content_type == APPLY && verb == Verb::Patch {
+            if self.query.get("fieldManager").is_empty() {
+                let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
+                return Err(ApiError::new(422, why));
+            }
+            let (stored, made) = store.apply(&self.target, &options, decode(body)?)?;
+            return Ok(self.show(if made { 201 } else { 200 }, &stored));
+        }
         if verb == Verb::Patch {
-            let patch = Patch::parse(content_type, decode(body)?)?;
+            if self.query.has("force") {
+                let why = "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch";
+                return Err(ApiError::new(422, why));
+            }
+            let patch = Patch::parse(self.view(), content_type, decode(body)?)?;
             let stored = store.patch(&self.target, &options, &patch)?;
             return Ok(self.show(200, &stored));
         }
@@ -231,7 +284,12 @@ impl Call<'_> {
                 "fieldManager must be at most 128 printable characters",
             ));
         }
-        Ok(WriteOptions { dry_run })
+        let manager = if manager.is_empty() { "unknown" } else { manager };
+        Ok(WriteOptions {
+            manager: manager.into(),
+            dry_run,
+            force: self.query.is("force"),
+        })
     }
 
     fn delete_options(&self, body: &Bytes) -> Result<DeleteOptions, ApiError> {

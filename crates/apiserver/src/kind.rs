@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crate::fields::Lists;
+
 /// When a write bumps `metadata.generation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
@@ -37,7 +39,7 @@ pub struct Served {
 }
 
 /// A kind of object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Kind {
     /// `Rollout`.
     pub kind: String,
@@ -62,6 +64,8 @@ pub struct Kind {
     pub unconditional_update: bool,
     /// What names must look like.
     pub names: NameRule,
+    /// Lists that are merged item by item.
+    pub lists: Lists,
 }
 
 impl Kind {
@@ -89,6 +93,7 @@ impl Kind {
             typed: false,
             unconditional_update: false,
             names: NameRule::Subdomain,
+            lists: Lists::of_metadata(),
         }
     }
 
@@ -145,6 +150,11 @@ impl Kind {
 pub(crate) struct KindId(Arc<str>);
 
 impl KindId {
+    /// `plural.group`, or the plural alone for core.
+    pub(crate) fn of(qualified: &str) -> Self {
+        Self(qualified.into())
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -211,6 +221,14 @@ impl Kinds {
         let id = kind.id();
         self.kinds.insert(id.clone(), Arc::new(kind));
         id
+    }
+
+    pub(crate) fn get(&self, id: &KindId) -> Option<&Arc<Kind>> {
+        self.kinds.get(id)
+    }
+
+    pub(crate) fn remove(&mut self, id: &KindId) {
+        self.kinds.remove(id);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&KindId, &Arc<Kind>)> {

@@ -14,25 +14,32 @@
 //! What it does not do: authenticate, authorise, run controllers or admission webhooks, validate, prune or default by
 //! schema, convert between versions (but for Events), schedule pods.
 
+mod apply;
 mod builtin;
+mod crd;
 mod delete;
 mod discovery;
 mod error;
 mod feed;
+mod fields;
 mod handle;
 mod history;
+mod hook;
 mod id;
 mod kind;
 mod limits;
 mod list;
+mod load;
 mod object;
 mod patch;
 mod reply;
 mod route;
 mod secret;
 mod selector;
+mod serve;
 mod server;
 mod service;
+mod settle;
 mod snapshot;
 mod store;
 mod validate;
@@ -41,8 +48,11 @@ mod write;
 
 pub use error::{ApiError, Cause, Details, Reason};
 pub use feed::{Change, ChangeType, Gvk, Lagged, Subscription};
+pub use fields::Lists;
+pub use hook::{Disturbance, Match, Recorder, RequestRecord};
 pub use kind::{Generation, Kind, NameRule, Served};
 pub use limits::Limits;
+pub use load::{LoadError, Loaded, Manifest};
 pub use reply::ResponseBody;
 pub use route::Verb;
 pub use server::ApiServer;

@@ -23,6 +23,8 @@ pub struct Limits {
     pub watches: usize,
     /// Changes that a subscriber may leave unread; one more and it is told that it lagged.
     pub unread: usize,
+    /// Bytes of those changes, whichever bound is met first.
+    pub unread_bytes: usize,
     /// Real time to receive a request body.
     pub body_time: Duration,
     /// Real time between bookmarks of a watch that asked for them.
@@ -43,6 +45,7 @@ impl Default for Limits {
             history_bytes: 64 << 20,
             watches: 1024,
             unread: 262_144,
+            unread_bytes: 256 << 20,
             body_time: Duration::from_secs(30),
             bookmark: Duration::from_mins(1),
             watch_time: Duration::from_mins(30),

@@ -9,8 +9,7 @@ use crate::{
 };
 
 /// Moves `stringData` into `data`, and refuses values that are not base64.
-pub(crate) fn settle(object: &mut Object) -> Result<(), ApiError> {
-    object.body.entry("type").or_insert_with(|| "Opaque".into());
+pub(crate) fn encode(object: &mut Object) -> Result<(), ApiError> {
     let mut data: Map<String, Value> = match object.body.shift_remove("data") {
         Some(data) => read(data, "data")?,
         None => Map::new(),

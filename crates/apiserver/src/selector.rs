@@ -1,6 +1,6 @@
 //! `labelSelector` and `fieldSelector`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -8,6 +8,8 @@ use crate::{error::ApiError, kind::View, object::Meta};
 
 /// A selector longer than this is refused; a URL of the real server is no longer either.
 const LONGEST: usize = 32 << 10;
+/// Terms of a selector: each is tried on every object.
+const TERMS: usize = 128;
 
 /// What a list or a watch wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +24,8 @@ pub(crate) struct Selector {
 enum Test {
     Exists,
     Absent,
-    In(Vec<String>),
-    NotIn(Vec<String>),
+    In(BTreeSet<String>),
+    NotIn(BTreeSet<String>),
     Greater(i64),
     Less(i64),
 }
@@ -44,9 +46,13 @@ impl Selector {
         }
         let labels = parse_labels(labels)
             .map_err(|why| ApiError::bad_request(format!("unable to parse labelSelector {labels:?}: {why}")))?;
+        let fields = parse_fields(view, fields)?;
+        if labels.len() + fields.len() > TERMS {
+            return Err(ApiError::bad_request(format!("a selector has more than {TERMS} terms")));
+        }
         Ok(Self {
             labels,
-            fields: parse_fields(view, fields)?,
+            fields,
             namespace: namespace.into(),
         })
     }
@@ -188,7 +194,7 @@ fn parse_term(term: &str) -> Result<Requirement, String> {
     let one = |value: &str| {
         let value = value.trim();
         crate::validate::label_value(value).map_err(|why| format!("value {value:?}: {why}"))?;
-        Ok::<_, String>(vec![value.to_owned()])
+        Ok::<_, String>(BTreeSet::from([value.to_owned()]))
     };
     let number = |value: &str| {
         value
@@ -201,10 +207,8 @@ fn parse_term(term: &str) -> Result<Requirement, String> {
     }
     if let Some(head) = term.strip_suffix(')') {
         let (head, set) = head.split_once('(').ok_or_else(|| format!("{term:?} has no '('"))?;
-        let values = set
-            .split(',')
-            .map(|value| one(value).map(|mut one| one.pop().unwrap_or_default()));
-        let values = values.collect::<Result<Vec<_>, _>>()?;
+        let values = set.split(',').map(one);
+        let values = values.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         let mut words = head.split_whitespace();
         return match (words.next(), words.next(), words.next()) {
             (Some(key), Some("in"), None) => requirement(key, Test::In(values)),

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::{
     builtin,
     feed::Subscription,
+    hook::Hooks,
     kind::Kind,
     limits::Limits,
     service::ApiService,
@@ -24,6 +25,7 @@ const NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube
 /// A Kubernetes API in memory. See the crate's page.
 pub struct ApiServer {
     store: Mutex<Store>,
+    pub(crate) hooks: Hooks,
     pub(crate) watches: Arc<Semaphore>,
     /// Grows when all watches are to end.
     pub(crate) ended: watch::Sender<u64>,
@@ -55,6 +57,7 @@ impl ApiServer {
         }
         Arc::new(Self {
             store: Mutex::new(store),
+            hooks: Hooks::default(),
             watches,
             ended: watch::Sender::new(0),
         })
@@ -134,6 +137,10 @@ impl Store {
         };
         let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         // The only likely refusal is that it exists.
-        drop(self.create(&target, &WriteOptions::default(), namespace));
+        let options = WriteOptions {
+            manager: "rollcage".into(),
+            ..WriteOptions::default()
+        };
+        drop(self.create(&target, &options, namespace));
     }
 }

@@ -1,7 +1,7 @@
 //! Every object, its version, and the order of changes. Everything here happens under one lock.
 
 use std::{
-    collections::{BTreeMap, btree_map::Range},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Range},
     io,
     sync::{Arc, Weak},
 };
@@ -55,6 +55,9 @@ impl Key {
     }
 }
 
+/// Where an object is.
+pub(crate) type Place = (KindId, Key);
+
 pub(crate) struct Store {
     pub kinds: Kinds,
     pub limits: Limits,
@@ -63,7 +66,10 @@ pub(crate) struct Store {
     now: Now,
     revision: u64,
     objects: BTreeMap<KindId, BTreeMap<Key, Arc<Stored>>>,
-    count: usize,
+    /// Where the object of a UID is.
+    uids: HashMap<String, Place>,
+    /// Which objects name a UID as their owner.
+    dependents: HashMap<String, BTreeSet<Place>>,
     bytes: usize,
     feeds: Vec<Weak<Feed>>,
     /// Wakes watches.
@@ -80,7 +86,8 @@ impl Store {
             now,
             revision: 0,
             objects: BTreeMap::new(),
-            count: 0,
+            uids: HashMap::new(),
+            dependents: HashMap::new(),
             bytes: 0,
             feeds: Vec::new(),
             grown: watch::Sender::new(0),
@@ -98,7 +105,7 @@ impl Store {
     }
 
     pub(crate) fn subscribe(&mut self) -> Arc<Feed> {
-        let feed = Feed::new(self.limits.unread);
+        let feed = Feed::new(self.limits.unread, self.limits.unread_bytes);
         self.feeds.retain(|feed| feed.strong_count() > 0);
         self.feeds.push(Arc::downgrade(&feed));
         feed
@@ -165,14 +172,17 @@ impl Store {
         let key = Key::of(&stored.meta);
         let previous = self.get(&view.id, &key).cloned();
         let bytes = (self.bytes + stored.size).saturating_sub(previous.as_ref().map_or(0, |old| old.size));
-        let full = previous.is_none() && self.count >= self.limits.objects;
+        let full = previous.is_none() && self.uids.len() >= self.limits.objects;
         if full || bytes > self.limits.bytes {
             let why = "the store is full: delete objects, or start the server with higher limits";
             return Err(ApiError::new(507, why));
         }
         self.bytes = bytes;
-        self.count += usize::from(previous.is_none());
+        if let Some(previous) = &previous {
+            self.forget(&view.id, &previous.meta);
+        }
         self.stamp(&mut stored);
+        self.remember(&view.id, &stored.meta);
         let stored = Arc::new(stored);
         self.objects
             .entry(view.id.clone())
@@ -191,7 +201,7 @@ impl Store {
     /// it differs from what is stored.
     pub(crate) fn take(&mut self, view: &View, key: &Key, last: Option<Stored>) -> Option<Arc<Stored>> {
         let previous = self.objects.get_mut(&view.id)?.remove(key)?;
-        self.count -= 1;
+        self.forget(&view.id, &previous.meta);
         self.bytes = self.bytes.saturating_sub(previous.size);
         let mut last = last.unwrap_or_else(|| Stored {
             meta: previous.meta.clone(),
@@ -203,6 +213,40 @@ impl Store {
         let last = Arc::new(last);
         self.publish(view, ChangeType::Deleted, last.clone(), Some(previous));
         Some(last)
+    }
+
+    /// Where the object of a UID is.
+    pub(crate) fn place(&self, uid: &str) -> Option<&Place> {
+        self.uids.get(uid)
+    }
+
+    /// Where the objects are that name a UID as their owner.
+    pub(crate) fn dependents(&self, uid: &str) -> impl Iterator<Item = &Place> + use<'_> {
+        self.dependents.get(uid).into_iter().flatten()
+    }
+
+    fn remember(&mut self, id: &KindId, meta: &Meta) {
+        let place = (id.clone(), Key::of(meta));
+        for owner in &meta.owner_references {
+            self.dependents
+                .entry(owner.uid.clone())
+                .or_default()
+                .insert(place.clone());
+        }
+        self.uids.insert(meta.uid.clone(), place);
+    }
+
+    fn forget(&mut self, id: &KindId, meta: &Meta) {
+        let place = (id.clone(), Key::of(meta));
+        for owner in &meta.owner_references {
+            if let Some(places) = self.dependents.get_mut(&owner.uid) {
+                places.remove(&place);
+                if places.is_empty() {
+                    self.dependents.remove(&owner.uid);
+                }
+            }
+        }
+        self.uids.remove(&meta.uid);
     }
 
     fn stamp(&mut self, stored: &mut Stored) {
@@ -228,7 +272,7 @@ impl Store {
         let gvk = gvk();
         self.feeds.retain(|feed| {
             let Some(feed) = feed.upgrade() else { return false };
-            feed.push(Change {
+            let change = Change {
                 change,
                 gvk: gvk.clone(),
                 namespace: object.meta.namespace.clone(),
@@ -236,7 +280,8 @@ impl Store {
                 resource_version: self.revision,
                 object: object.value.clone(),
                 previous: previous.as_ref().map(|previous| previous.value.clone()),
-            });
+            };
+            feed.push(change, object.size);
             true
         });
         self.history.push(Event {

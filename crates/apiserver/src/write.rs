@@ -5,10 +5,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::{
+    crd,
     error::{ApiError, field_invalid, field_required},
-    kind::{Generation, View},
-    object::{Object, shown},
+    fields::{Id, Managers, Operation},
+    kind::{Generation, Kind, View},
+    object::{ManagedFieldsEntry, Meta, Object, shown},
     patch::Patch,
+    settle::{Work, has_contents},
     store::{Key, Store, Stored},
     validate,
 };
@@ -34,8 +37,20 @@ impl Target {
 /// How a write is meant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WriteOptions {
+    /// Who writes, for `managedFields`.
+    pub manager: String,
     /// Answer as if it were done, and do nothing.
     pub dry_run: bool,
+    /// Take fields from other managers (apply).
+    pub force: bool,
+}
+
+/// How a write is noted in `managedFields`.
+pub(crate) enum Track {
+    /// What it changed is the writer's now.
+    Changes,
+    /// By this already.
+    Known(Vec<ManagedFieldsEntry>),
 }
 
 /// Longest generated name is 63: five characters are added.
@@ -54,6 +69,23 @@ impl Store {
         let view = &target.view;
         let mut object = Object::parse(view, value)?;
         match_namespace(target, &mut object)?;
+        if view.kind.status {
+            object.body.shift_remove("status");
+        }
+        settle_fields(view, &mut object)?;
+        let id = Id::new(Operation::Update, &options.manager, view, false);
+        Managers::record(id, None, &mut object, view, &self.time());
+        self.add(target, options, object)
+    }
+
+    /// Makes a new object of one whose namespace and managers are known.
+    pub(crate) fn add(
+        &mut self,
+        target: &Target,
+        options: &WriteOptions,
+        mut object: Object,
+    ) -> Result<Arc<Stored>, ApiError> {
+        let view = &target.view;
         if !matches!(object.meta.resource_version.as_str(), "" | "0") {
             let mut error = ApiError::new(500, "resourceVersion should not be set on objects to be created");
             error.reason = crate::error::Reason::Unknown;
@@ -68,13 +100,11 @@ impl Store {
                 }
             }
         }
+        object.meta.generation = 0;
         object.meta.uid = self.ids.uid();
         object.meta.creation_timestamp = self.time();
         object.meta.deletion_timestamp = String::new();
         object.meta.deletion_grace_period_seconds = None;
-        if view.kind.status {
-            object.body.shift_remove("status");
-        }
         self.insert(view, options, object)
     }
 
@@ -85,8 +115,12 @@ impl Store {
         options: &WriteOptions,
         mut object: Object,
     ) -> Result<Arc<Stored>, ApiError> {
-        object.meta.generation = i64::from(view.kind.generation != Generation::Never);
+        object.meta.generation = match view.kind.generation {
+            Generation::Never => 0,
+            _ => object.meta.generation.max(1),
+        };
         settle_fields(view, &mut object)?;
+        let defined = self.define(view, &mut object)?;
         validate::object(view, &object)?;
         let name = object.meta.name.clone();
         if view.kind.namespaced {
@@ -98,10 +132,20 @@ impl Store {
         object.meta.resource_version = String::new();
         let stored = self.prepare(view, object)?;
         if options.dry_run {
-            Ok(Arc::new(stored))
-        } else {
-            self.put(view, stored)
+            return Ok(Arc::new(stored));
         }
+        let stored = self.put(view, stored)?;
+        if let Some(kind) = defined {
+            self.kinds.register(kind);
+        }
+        Ok(stored)
+    }
+
+    /// The kind that an object defines, if it is a definition.
+    fn define(&self, view: &View, object: &mut Object) -> Result<Option<Kind>, ApiError> {
+        (view.id.as_str() == crd::ID)
+            .then(|| crd::define(view, &self.kinds, object))
+            .transpose()
     }
 
     /// PUT.
@@ -119,7 +163,7 @@ impl Store {
             return Err(ApiError::bad_request(why));
         }
         let existing = self.existing(target)?;
-        self.amend(target, options, &existing, object)
+        self.amend(target, options, &existing, object, Track::Changes)
     }
 
     /// PATCH, all but apply.
@@ -133,7 +177,7 @@ impl Store {
         let mut value = shown(&target.view, &existing).as_ref().clone();
         patch.apply(&target.view, &mut value, &self.limits)?;
         let object = Object::parse(&target.view, value)?;
-        self.amend(target, options, &existing, object)
+        self.amend(target, options, &existing, object, Track::Changes)
     }
 
     pub(crate) fn existing(&self, target: &Target) -> Result<Arc<Stored>, ApiError> {
@@ -142,12 +186,13 @@ impl Store {
     }
 
     /// Puts `new` in the place of `existing`, as far as a write to this target may.
-    fn amend(
+    pub(crate) fn amend(
         &mut self,
         target: &Target,
         options: &WriteOptions,
         existing: &Arc<Stored>,
         mut new: Object,
+        track: Track,
     ) -> Result<Arc<Stored>, ApiError> {
         let view = &target.view;
         let old = Object::of(existing);
@@ -155,7 +200,10 @@ impl Store {
         check_version(view, &old, &new)?;
         if target.status {
             let status = new.body.shift_remove("status");
-            new.meta = old.meta.clone();
+            new.meta = Meta {
+                managed_fields: new.meta.managed_fields.take(),
+                ..old.meta.clone()
+            };
             new.body.clone_from(&old.body);
             put_or_remove(&mut new.body, "status", status);
         } else if view.kind.status {
@@ -169,15 +217,23 @@ impl Store {
             new.meta.deletion_timestamp.clone_from(&old.meta.deletion_timestamp);
         }
         settle_fields(view, &mut new)?;
+        let defined = self.define(view, &mut new)?;
         let changed = match view.kind.generation {
             Generation::Never => false,
             Generation::Spec => new.body.get("spec") != old.body.get("spec"),
             Generation::Content if target.status => false,
             Generation::Content => new.body != old.body,
         };
-        new.meta.generation = old.meta.generation + i64::from(changed);
+        new.meta.generation = old.meta.generation.saturating_add(i64::from(changed));
         validate::update(view, &old.meta, &new.meta)?;
         validate::object(view, &new)?;
+        match track {
+            Track::Changes => {
+                let id = Id::new(Operation::Update, &options.manager, view, target.status);
+                Managers::record(id, Some(&old), &mut new, view, &self.time());
+            }
+            Track::Known(entries) => new.meta.managed_fields = Some(entries).filter(|entries| !entries.is_empty()),
+        }
         if new == old {
             return Ok(existing.clone());
         }
@@ -185,11 +241,22 @@ impl Store {
         if options.dry_run {
             return Ok(Arc::new(stored));
         }
-        if stored.meta.is_deleting() && stored.meta.finalizers.is_empty() {
-            let gone = self.take(view, &target.key(), Some(stored));
-            return gone.ok_or_else(|| ApiError::not_found(view, &target.name));
+        let key = target.key();
+        let is_deleting = stored.meta.is_deleting();
+        if is_deleting && stored.meta.finalizers.is_empty() && !has_contents(view) {
+            let gone = self.take(view, &key, Some(stored));
+            let gone = gone.ok_or_else(|| ApiError::not_found(view, &target.name))?;
+            self.settle(vec![Work::Gone(view.id.clone(), Box::new(gone.meta.clone()))]);
+            return Ok(gone);
         }
-        self.put(view, stored)
+        let stored = self.put(view, stored)?;
+        if let Some(kind) = defined {
+            self.kinds.register(kind);
+        }
+        if is_deleting {
+            self.settle(vec![Work::Emptied(view.id.clone(), key)]);
+        }
+        Ok(stored)
     }
 
     fn check_namespace(&self, view: &View, namespace: &str, name: &str) -> Result<(), ApiError> {
@@ -220,7 +287,7 @@ fn put_or_remove(body: &mut Map<String, Value>, field: &str, value: Option<Value
 }
 
 /// The namespace of the path is that of the object.
-fn match_namespace(target: &Target, object: &mut Object) -> Result<(), ApiError> {
+pub(crate) fn match_namespace(target: &Target, object: &mut Object) -> Result<(), ApiError> {
     if object.meta.namespace.is_empty() || target.namespace.is_empty() {
         object.meta.namespace.clone_from(&target.namespace);
     }
@@ -274,7 +341,10 @@ fn settle_fields(view: &View, object: &mut Object) -> Result<(), ApiError> {
                 .or_insert_with(|| serde_json::json!({"phase": "Active"}));
             Ok(())
         }
-        "secrets" => crate::secret::settle(object),
+        "secrets" => {
+            object.body.entry("type").or_insert_with(|| "Opaque".into());
+            crate::secret::encode(object)
+        }
         _ => Ok(()),
     }
 }

@@ -1,5 +1,7 @@
 //! The ways to patch.
 
+mod strategic;
+
 use std::time::{Duration, Instant};
 
 use json_patch::PatchOperation;
@@ -16,6 +18,8 @@ use crate::{
 /// Operations in one JSON patch, as by the real server.
 const OPERATIONS: usize = 10_000;
 
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+
 /// A patch, read.
 #[derive(Clone, Debug)]
 pub(crate) enum Patch {
@@ -23,11 +27,13 @@ pub(crate) enum Patch {
     Merge(Value),
     /// RFC 6902.
     Json(Vec<PatchOperation>),
+    /// Kubernetes' own, for kinds that the real server decodes.
+    Strategic(Value),
 }
 
 impl Patch {
     /// Reads a body by its content type.
-    pub(crate) fn parse(content_type: &str, body: Value) -> Result<Self, ApiError> {
+    pub(crate) fn parse(view: &View, content_type: &str, body: Value) -> Result<Self, ApiError> {
         match content_type {
             "application/merge-patch+json" if body.is_object() => Ok(Self::Merge(body)),
             "application/merge-patch+json" => Err(ApiError::bad_request("a merge patch must be a JSON object")),
@@ -39,23 +45,31 @@ impl Patch {
                 }
                 crate::object::read(body, "the JSON patch").map(Self::Json)
             }
-            _ => Err(ApiError::new(
-                415,
-                format!(
+            STRATEGIC if view.kind.typed && body.is_object() => Ok(Self::Strategic(body)),
+            STRATEGIC if view.kind.typed => Err(ApiError::bad_request("a strategic merge patch must be a JSON object")),
+            _ => {
+                let more = if view.kind.typed {
+                    ", application/strategic-merge-patch+json"
+                } else {
+                    ""
+                };
+                let why = format!(
                     "the body of the request was in an unknown format ({content_type}) - accepted media types include: \
-                     application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
-                ),
-            )),
+                     application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml{more}"
+                );
+                Err(ApiError::new(415, why))
+            }
         }
     }
 
     /// Changes `value`. On an error what is left of it is of no use.
-    pub(crate) fn apply(&self, _view: &View, value: &mut Value, limits: &Limits) -> Result<(), ApiError> {
+    pub(crate) fn apply(&self, view: &View, value: &mut Value, limits: &Limits) -> Result<(), ApiError> {
         match self {
             Self::Merge(patch) => {
                 json_patch::merge(value, patch);
                 Ok(())
             }
+            Self::Strategic(patch) => strategic::merge(&view.kind.lists, value, patch),
             Self::Json(operations) => json(value, operations, limits),
         }
     }

@@ -1,7 +1,20 @@
 //! The server through real clients.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
 
+mod apply;
+mod deletion;
+mod hooks;
+mod hostile;
+mod http;
+mod kinds;
 mod objects;
+mod patches;
+mod sequences;
 mod watches;
 
 use std::sync::Arc;
