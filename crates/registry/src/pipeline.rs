@@ -1,0 +1,228 @@
+//! One load, from entry to port: the order of the stages, single flight, and the stand-in while the wanted bytes are not
+//! to be had.
+
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::future::{Either, select};
+use rollcage_core::Fault;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+
+use crate::loader::{Loaded, Loader, Plugin, Progress, Stage};
+
+/// What serves while a load goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing.
+    None,
+    /// Something that an older entry asked for.
+    OlderEntry,
+    /// Something that this entry asked for.
+    ThisEntry,
+}
+
+/// Told of a load's events.
+pub(crate) trait Events: Progress {
+    /// The last-known-good bytes can serve until the wanted ones are there.
+    fn stand_in(&self, loaded: Loaded);
+}
+
+/// A load, whatever the loader's own types are.
+#[async_trait]
+pub(crate) trait Load: Send + Sync + std::fmt::Debug {
+    async fn load(&self, plugin: &Plugin, standing: Standing, events: &dyn Events) -> Result<Loaded, Fault>;
+}
+
+/// The stages of a [`Loader`] in order.
+pub(crate) struct Pipeline<L: Loader> {
+    loader: L,
+    /// How long the wanted bytes may take before the last-known-good ones serve in the meantime, when nothing does.
+    patience: Duration,
+    components: Keyed<Weak<L::Component>>,
+    fetches: Keyed<()>,
+}
+
+impl<L: Loader> std::fmt::Debug for Pipeline<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("loader", &self.loader)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<L: Loader> Pipeline<L> {
+    pub(crate) fn new(loader: L, patience: Duration) -> Self {
+        Self {
+            loader,
+            patience,
+            components: Keyed::default(),
+            fetches: Keyed::default(),
+        }
+    }
+
+    /// The bytes that the entry wants. Plugins that want the same pinned bytes from the same place wait for each other:
+    /// the second one finds them in the store.
+    async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<L::Bytes, Fault> {
+        progress.at(Stage::Fetching);
+        let entry = &plugin.entry;
+        if entry.sha256.is_empty() {
+            return self.loader.fetch(plugin, progress).await;
+        }
+        progress.digest(&entry.sha256);
+        let flight = self.fetches.get(&format!("{} {}", entry.sha256, entry.location));
+        let _turn = flight.lock().await;
+        self.loader.fetch(plugin, progress).await
+    }
+
+    /// From bytes to port. Of one digest, one compilation at a time, and its result is shared for as long as it is used.
+    async fn start(&self, plugin: &Plugin, bytes: L::Bytes, progress: &dyn Progress) -> Result<Loaded, Fault> {
+        let digest = self.loader.digest(&bytes);
+        progress.at(Stage::Compiling);
+        let component = {
+            let flight = self.components.get(&digest);
+            let mut shared = flight.lock().await;
+            match shared.upgrade() {
+                Some(component) => component,
+                None => {
+                    let component = self.loader.compile(plugin, &bytes).await?;
+                    *shared = Arc::downgrade(&component);
+                    component
+                }
+            }
+        };
+        progress.at(Stage::Initializing);
+        self.loader.initialize(plugin, component).await
+    }
+
+    async fn wanted(&self, plugin: &Plugin, progress: &Recorder<'_>) -> Result<Loaded, Fault> {
+        let bytes = self.fetch(plugin, progress).await?;
+        let digest = self.loader.digest(&bytes);
+        progress.digest(&digest);
+        let _ = progress.got.set(digest);
+        let loaded = self.start(plugin, bytes, progress).await?;
+        if let Err(fault) = self.loader.remember(&plugin.id, &loaded.digest).await {
+            tracing::warn!(plugin = %plugin.id, %fault, "cannot note what serves: a restart may not find it");
+        }
+        Ok(loaded)
+    }
+
+    /// The last-known-good bytes under the present entry: an older plugin, but never older grants.
+    async fn stand_in(&self, plugin: &Plugin, wanted: &Recorder<'_>) -> Option<Loaded> {
+        let bytes = self.loader.last_known_good(&plugin.id).await?;
+        if wanted.got.get() == Some(&self.loader.digest(&bytes)) {
+            // They are the wanted ones, and what keeps those from serving keeps these.
+            return None;
+        }
+        match self.start(plugin, bytes, &Silent).await {
+            Ok(loaded) => Some(loaded),
+            Err(fault) => {
+                tracing::warn!(plugin = %plugin.id, %fault, "the last known good version does not load either");
+                None
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl<L: Loader> Load for Pipeline<L> {
+    async fn load(&self, plugin: &Plugin, standing: Standing, events: &dyn Events) -> Result<Loaded, Fault> {
+        let recorder = Recorder {
+            progress: events,
+            got: OnceLock::new(),
+        };
+        let wanted = self.wanted(plugin, &recorder);
+        if standing == Standing::ThisEntry {
+            return wanted.await;
+        }
+        // A server that is slow to fail must not keep what worked yesterday from serving.
+        let failed = Notify::new();
+        let meanwhile = async {
+            if standing == Standing::None {
+                let _ = tokio::time::timeout(self.patience, failed.notified()).await;
+            } else {
+                failed.notified().await;
+            }
+            if let Some(loaded) = self.stand_in(plugin, &recorder).await {
+                events.stand_in(loaded);
+            }
+        };
+        match select(pin!(wanted), pin!(meanwhile)).await {
+            Either::Left((Ok(loaded), _)) => Ok(loaded),
+            Either::Left((Err(fault), meanwhile)) => {
+                failed.notify_one();
+                meanwhile.await;
+                Err(fault)
+            }
+            Either::Right(((), wanted)) => wanted.await,
+        }
+    }
+}
+
+/// Passes on how far a load is, and remembers which bytes it got.
+struct Recorder<'a> {
+    progress: &'a dyn Progress,
+    got: OnceLock<String>,
+}
+
+impl Progress for Recorder<'_> {
+    fn at(&self, stage: Stage) {
+        self.progress.at(stage);
+    }
+
+    fn digest(&self, digest: &str) {
+        self.progress.digest(digest);
+    }
+}
+
+/// Nobody watches.
+struct Silent;
+
+impl Progress for Silent {
+    fn at(&self, _: Stage) {}
+
+    fn digest(&self, _: &str) {}
+}
+
+/// A lock for every key, kept while somebody uses it or its value is worth keeping.
+struct Keyed<V>(Mutex<HashMap<String, Arc<AsyncMutex<V>>>>);
+
+impl<V> Default for Keyed<V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// Whether a value is worth keeping when nobody holds its lock.
+trait Worth {
+    fn is_worthless(&self) -> bool;
+}
+
+impl Worth for () {
+    fn is_worthless(&self) -> bool {
+        true
+    }
+}
+
+impl<T> Worth for Weak<T> {
+    fn is_worthless(&self) -> bool {
+        self.strong_count() == 0
+    }
+}
+
+impl<V: Default + Worth> Keyed<V> {
+    fn get(&self, key: &str) -> Arc<AsyncMutex<V>> {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = locks.get(key) {
+            return lock.clone();
+        }
+        locks.retain(|_, lock| {
+            Arc::strong_count(lock) > 1 || lock.try_lock().is_ok_and(|value| !value.is_worthless())
+        });
+        locks.entry(key.to_owned()).or_default().clone()
+    }
+}
