@@ -224,7 +224,15 @@ mod tests {
         ] {
             assert_eq!(judge::<()>(&Err(fault(kind).into())), Verdict::Plugin, "{kind}");
         }
-        for kind in [QueueDeadline, QueueFull, Input, BreakerOpen, Loading, Host, NotUsableHere] {
+        for kind in [
+            QueueDeadline,
+            QueueFull,
+            Input,
+            BreakerOpen,
+            Loading,
+            Host,
+            NotUsableHere,
+        ] {
             assert_eq!(judge::<()>(&Err(fault(kind).into())), Verdict::Nothing, "{kind}");
         }
         for kind in [Denied, InitRefused] {
@@ -243,7 +251,7 @@ mod tests {
     fn a_refused_call_is_told_why_and_until_when() {
         let time = Arc::new(FakeMonotonic::default());
         let rules = Rules::from(&BreakerEntry::default());
-        let breaker = Breaker::new(rules, Duration::from_secs(60), time.clone());
+        let breaker = Breaker::new(rules, Duration::from_mins(1), time.clone());
         let waiting = breaker.admit().unwrap();
         for _ in 0..5 {
             breaker.fault(breaker.admit().unwrap(), &fault(FaultKind::Trap));

@@ -218,7 +218,7 @@ impl Circuit {
 mod tests {
     use super::*;
 
-    const LEASE: Duration = Duration::from_secs(60);
+    const LEASE: Duration = Duration::from_mins(1);
 
     fn rules() -> Rules {
         Rules::from(&BreakerEntry::default())

@@ -307,7 +307,11 @@ mod tests {
         assert_eq!(pushed(queue.arrive(&b, 11)), Some(3));
         assert_eq!(queue.arrive(&b, 12), Arrival::Full);
         assert_eq!(pushed(queue.arrive(&c, 20)), Some(11));
-        assert_eq!(queue.arrive(&c, 21), Arrival::Full, "two and one is as fair as three and one");
+        assert_eq!(
+            queue.arrive(&c, 21),
+            Arrival::Full,
+            "two and one is as fair as three and one"
+        );
         assert_eq!(queue.load(), (1, 4));
     }
 
@@ -346,16 +350,16 @@ mod tests {
                 let index = self.waiting.iter().position(|(.., waiting)| *waiting == token);
                 let (owner, ..) = self.waiting.remove(index.expect("granted somebody who does not wait"));
                 prop_assert_eq!(&owner, &tenant);
-                self.start(tenant, token, slots)?;
+                self.start(&tenant, token, slots)?;
             }
             Ok(())
         }
 
-        fn start(&mut self, tenant: Tenant, token: u32, slots: usize) -> Result<(), TestCaseError> {
-            self.running.push((tenant.clone(), token));
+        fn start(&mut self, tenant: &Tenant, token: u32, slots: usize) -> Result<(), TestCaseError> {
+            self.running.push((Tenant::clone(tenant), token));
             prop_assert!(self.running.len() <= slots, "more calls than slots");
-            let held = self.running.iter().filter(|(owner, _)| *owner == tenant).count();
-            if self.waiting.iter().any(|(other, ..)| *other != tenant) {
+            let held = self.running.iter().filter(|(owner, _)| owner == tenant).count();
+            if self.waiting.iter().any(|(other, ..)| other != tenant) {
                 prop_assert!(held <= (slots / 2).max(1), "{} of {} while another waits", held, slots);
             }
             Ok(())
@@ -391,7 +395,7 @@ mod tests {
                     Step::Arrive(name) => {
                         let tenant = tenant(&name.to_string());
                         match queue.arrive(&tenant, token) {
-                            Arrival::Granted => model.start(tenant, token, total)?,
+                            Arrival::Granted => model.start(&tenant, token, total)?,
                             Arrival::Full => prop_assert!(model.waiting.len() >= capacity as usize),
                             Arrival::Waiting { id, pushed_out } => {
                                 if let Some(out) = pushed_out {

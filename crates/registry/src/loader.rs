@@ -97,15 +97,15 @@ pub trait Loader: Send + Sync + fmt::Debug + 'static {
     type Component: Send + Sync + 'static;
 
     /// Gets and checks the bytes: stages [`Fetching`](Stage::Fetching) and [`Verifying`](Stage::Verifying).
-    async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<Self::Bytes, Fault>;
+    async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<Self::Bytes, Box<Fault>>;
     /// SHA-256 of the bytes, 64 hexadecimal digits in lower case.
     fn digest(&self, bytes: &Self::Bytes) -> String;
     /// Compiles and links: stage [`Compiling`](Stage::Compiling). Called for one digest at a time.
-    async fn compile(&self, plugin: &Plugin, bytes: &Self::Bytes) -> Result<Arc<Self::Component>, Fault>;
+    async fn compile(&self, plugin: &Plugin, bytes: &Self::Bytes) -> Result<Arc<Self::Component>, Box<Fault>>;
     /// Gives it its grants and limits and tries its `init`: stage [`Initializing`](Stage::Initializing).
-    async fn initialize(&self, plugin: &Plugin, component: Arc<Self::Component>) -> Result<Loaded, Fault>;
+    async fn initialize(&self, plugin: &Plugin, component: Arc<Self::Component>) -> Result<Loaded, Box<Fault>>;
     /// The bytes that served last, when they are kept; no network is used.
     async fn last_known_good(&self, id: &PluginId) -> Option<Self::Bytes>;
     /// These bytes serve now.
-    async fn remember(&self, id: &PluginId, digest: &str) -> Result<(), Fault>;
+    async fn remember(&self, id: &PluginId, digest: &str) -> Result<(), Box<Fault>>;
 }

@@ -35,7 +35,7 @@ pub(crate) trait Events: Progress {
 /// A load, whatever the loader's own types are.
 #[async_trait]
 pub(crate) trait Load: Send + Sync + std::fmt::Debug {
-    async fn load(&self, plugin: &Plugin, standing: Standing, events: &dyn Events) -> Result<Loaded, Fault>;
+    async fn load(&self, plugin: &Plugin, standing: Standing, events: &dyn Events) -> Result<Loaded, Box<Fault>>;
 }
 
 /// The stages of a [`Loader`] in order.
@@ -67,7 +67,7 @@ impl<L: Loader> Pipeline<L> {
 
     /// The bytes that the entry wants. Plugins that want the same pinned bytes from the same place wait for each other:
     /// the second one finds them in the store.
-    async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<L::Bytes, Fault> {
+    async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<L::Bytes, Box<Fault>> {
         progress.at(Stage::Fetching);
         let entry = &plugin.entry;
         if entry.sha256.is_empty() {
@@ -80,26 +80,25 @@ impl<L: Loader> Pipeline<L> {
     }
 
     /// From bytes to port. Of one digest, one compilation at a time, and its result is shared for as long as it is used.
-    async fn start(&self, plugin: &Plugin, bytes: L::Bytes, progress: &dyn Progress) -> Result<Loaded, Fault> {
+    async fn start(&self, plugin: &Plugin, bytes: L::Bytes, progress: &dyn Progress) -> Result<Loaded, Box<Fault>> {
         let digest = self.loader.digest(&bytes);
         progress.at(Stage::Compiling);
         let component = {
             let flight = self.components.get(&digest);
             let mut shared = flight.lock().await;
-            match shared.upgrade() {
-                Some(component) => component,
-                None => {
-                    let component = self.loader.compile(plugin, &bytes).await?;
-                    *shared = Arc::downgrade(&component);
-                    component
-                }
+            if let Some(component) = shared.upgrade() {
+                component
+            } else {
+                let component = self.loader.compile(plugin, &bytes).await?;
+                *shared = Arc::downgrade(&component);
+                component
             }
         };
         progress.at(Stage::Initializing);
         self.loader.initialize(plugin, component).await
     }
 
-    async fn wanted(&self, plugin: &Plugin, progress: &Recorder<'_>) -> Result<Loaded, Fault> {
+    async fn wanted(&self, plugin: &Plugin, progress: &Recorder<'_>) -> Result<Loaded, Box<Fault>> {
         let bytes = self.fetch(plugin, progress).await?;
         let digest = self.loader.digest(&bytes);
         progress.digest(&digest);
@@ -130,7 +129,7 @@ impl<L: Loader> Pipeline<L> {
 
 #[async_trait]
 impl<L: Loader> Load for Pipeline<L> {
-    async fn load(&self, plugin: &Plugin, standing: Standing, events: &dyn Events) -> Result<Loaded, Fault> {
+    async fn load(&self, plugin: &Plugin, standing: Standing, events: &dyn Events) -> Result<Loaded, Box<Fault>> {
         let recorder = Recorder {
             progress: events,
             got: OnceLock::new(),
@@ -220,9 +219,7 @@ impl<V: Default + Worth> Keyed<V> {
         if let Some(lock) = locks.get(key) {
             return lock.clone();
         }
-        locks.retain(|_, lock| {
-            Arc::strong_count(lock) > 1 || lock.try_lock().is_ok_and(|value| !value.is_worthless())
-        });
+        locks.retain(|_, lock| Arc::strong_count(lock) > 1 || lock.try_lock().is_ok_and(|value| !value.is_worthless()));
         locks.entry(key.to_owned()).or_default().clone()
     }
 }

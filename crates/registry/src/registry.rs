@@ -235,7 +235,10 @@ impl Inner {
     fn not_configured(&self, id: &PluginId) -> Fault {
         let supervision = self.lock();
         // A key that cannot be read may hold the entry: say so, or people look in the wrong place.
-        let unread = supervision.plugins.values().find_map(|plugin| plugin.unread_key(id.kind));
+        let unread = supervision
+            .plugins
+            .values()
+            .find_map(|plugin| plugin.unread_key(id.kind));
         let hint = match unread {
             Some(fault) => format!("{}: {}", fault.cause, fault.hint),
             None => format!(
@@ -303,13 +306,13 @@ impl Inner {
             let load = loads.load(&reporter.plugin, standing, &reporter);
             let result = AssertUnwindSafe(load).catch_unwind().await;
             let result = result.unwrap_or_else(|panic| {
-                Err(Fault::new(
+                Err(Box::new(Fault::new(
                     &reporter.plugin.id,
                     Phase::Compile,
                     FaultKind::Host,
                     format!("the host panicked while loading: {}", panic_text(panic.as_ref())),
                     "report this as a bug of Rollcage",
-                ))
+                )))
             });
             reporter.end(result);
         });
@@ -371,7 +374,9 @@ struct Reporter {
 impl Reporter {
     /// Changes the plugin's state; `change` says whether there is something to show.
     fn report(&self, change: impl FnOnce(&Inner, &mut Supervised, Timestamp) -> bool) {
-        let Some(registry) = self.registry.upgrade() else { return };
+        let Some(registry) = self.registry.upgrade() else {
+            return;
+        };
         let now = registry.options.clock.now();
         let mut supervision = registry.lock();
         let Some(supervised) = supervision.plugins.get_mut(&self.plugin.id) else {
@@ -389,28 +394,27 @@ impl Reporter {
         });
     }
 
-    fn end(&self, result: Result<Loaded, Fault>) {
+    fn end(&self, result: Result<Loaded, Box<Fault>>) {
         match result.and_then(|loaded| self.check_kind(loaded)) {
             Ok(loaded) => self.install(loaded, false),
-            Err(fault) => self.report(|registry, supervised, now| {
-                supervised.fail(self.attempt, fault, &registry.options.retry, now)
-            }),
+            Err(fault) => self
+                .report(|registry, supervised, now| supervised.fail(self.attempt, fault, &registry.options.retry, now)),
         }
     }
 
     /// A component of one kind under the key of another.
-    fn check_kind(&self, loaded: Loaded) -> Result<Loaded, Fault> {
+    fn check_kind(&self, loaded: Loaded) -> Result<Loaded, Box<Fault>> {
         let (wanted, found) = (self.plugin.id.kind, loaded.port.kind());
         if wanted == found {
             return Ok(loaded);
         }
-        Err(Fault::new(
+        Err(Box::new(Fault::new(
             &self.plugin.id,
             Phase::Link,
             FaultKind::WrongContract,
             format!("this is a {found}, but its entry is in {}", wanted.config_key()),
             format!("move the entry to {}", found.config_key()),
-        ))
+        )))
     }
 }
 

@@ -38,7 +38,7 @@ impl Retry {
         let mut hasher = DefaultHasher::new();
         (&id.kind.world(), &id.name).hash(&mut hasher);
         let share = u32::try_from(hasher.finish() % 100).unwrap_or(0);
-        Some(pause - pause / 1000 * share)
+        Some(pause.saturating_sub(pause / 1000 * share))
     }
 }
 

@@ -46,20 +46,20 @@ impl Serving {
     }
 
     /// Whether objects of this namespace may name the plugin.
-    pub(crate) fn check_namespace(&self, namespace: &str) -> Result<(), Fault> {
+    pub(crate) fn check_namespace(&self, namespace: &str) -> Result<(), Box<Fault>> {
         let Some(allowed) = &self.entry.usable_from else {
             return Ok(());
         };
         if allowed.iter().any(|name| name == "*" || name == namespace) {
             return Ok(());
         }
-        Err(Fault::new(
+        Err(Box::new(Fault::new(
             &self.id,
             Phase::Resolve,
             FaultKind::NotUsableHere,
             format!("the plugin is not usable from namespace {namespace}"),
             format!("add {namespace} to `usableFrom` of the plugin's entry"),
-        ))
+        )))
     }
 }
 

@@ -184,7 +184,7 @@ impl Supervised {
     }
 
     /// A load failed, if it is still wanted.
-    pub(crate) fn fail(&mut self, attempt: u64, fault: Fault, retry: &Retry, now: Timestamp) -> bool {
+    pub(crate) fn fail(&mut self, attempt: u64, fault: Box<Fault>, retry: &Retry, now: Timestamp) -> bool {
         if attempt != self.attempt || self.loading.is_none() {
             return false;
         }
@@ -200,7 +200,7 @@ impl Supervised {
             .as_ref()
             .is_some_and(|first| first.phase == fault.phase && first.kind == fault.kind);
         if !same {
-            self.failure = Some(Arc::new(fault));
+            self.failure = Some(Arc::from(fault));
         }
         self.settle(now);
         true

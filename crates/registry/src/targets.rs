@@ -84,7 +84,7 @@ mod tests {
     fn targets() -> (Targets, Arc<FakeMonotonic>) {
         let time = Arc::new(FakeMonotonic::default());
         let rules = Rules::from(&BreakerEntry::default());
-        (Targets::new(rules, Duration::from_secs(60), time.clone()), time)
+        (Targets::new(rules, Duration::from_mins(1), time.clone()), time)
     }
 
     #[test]
@@ -98,7 +98,11 @@ mod tests {
         assert_eq!(targets.admit("quick:80"), Ok(()));
         time.pass(Duration::from_secs(1));
         assert_eq!(targets.admit("slow:80"), Ok(()), "the probe");
-        assert_eq!(targets.admit("slow:80"), Err(Duration::from_secs(60)), "one probe at a time");
+        assert_eq!(
+            targets.admit("slow:80"),
+            Err(Duration::from_mins(1)),
+            "one probe at a time"
+        );
         targets.fault("slow:80");
         assert_eq!(targets.admit("slow:80"), Err(Duration::from_secs(2)));
         time.pass(Duration::from_secs(2));

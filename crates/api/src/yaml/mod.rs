@@ -35,7 +35,7 @@ use serde::de::DeserializeOwned;
 
 use self::{build::build, outline::outline, read::Reader, split::split};
 pub use self::{
-    build::{Node, Value},
+    build::{Key, Node, Value},
     error::{YamlError, YamlErrorKind},
     write::to_string,
 };
@@ -91,6 +91,24 @@ impl Document {
         &self.root
     }
 
+    /// The items of a list, each as a document of its own, so that one that cannot be read does not hide the others.
+    /// Null is a list without items; `None` is anything else.
+    pub fn into_items(self) -> Option<Vec<Self>> {
+        let Self { file, strictness, root } = self;
+        match root.value {
+            Value::Null => Some(Vec::new()),
+            Value::Sequence(items) => {
+                let document = |root| Self {
+                    file: Arc::clone(&file),
+                    strictness,
+                    root,
+                };
+                Some(items.into_iter().map(document).collect())
+            }
+            _ => None,
+        }
+    }
+
     /// Reads it as a `T`. Go's way with types: a number or boolean where a text is wanted becomes its text, a whole
     /// number may be written as `1.0`, and null stands for an absent field.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, YamlError> {
@@ -125,13 +143,18 @@ pub fn from_str<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlEr
 /// Reads `text` exactly as Argo's `yaml.Unmarshal` does: the last of equal keys wins, field names match in any case, and
 /// what follows the first document is not looked at.
 pub fn from_str_like_argo<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, YamlError> {
+    document_like_argo(file, text)?.read()
+}
+
+/// The document that [`from_str_like_argo`] reads, not yet read as something.
+pub fn document_like_argo(file: &str, text: &str) -> Result<Document, YamlError> {
     let name: Arc<str> = Arc::from(file);
     check_size(&name, text)?;
     let first = split(text).into_iter().next();
     let documents = first.map(|(line, part)| parse_part(&name, part, line, Strictness::LikeArgo));
     match documents.and_then(|documents| documents.into_iter().next()) {
-        Some(document) => document?.read(),
-        None => null_document(file, Strictness::LikeArgo).read(),
+        Some(document) => document,
+        None => Ok(null_document(file, Strictness::LikeArgo)),
     }
 }
 

@@ -311,6 +311,20 @@ fn everything_is_bounded() {
     }
 }
 
+#[test]
+fn items_are_read_one_by_one() {
+    let text = "- name: a\n- NAME: b\n  disabled: 7\n- c\n";
+    let items = document_like_argo("c", text).unwrap().into_items().unwrap();
+    let read: Vec<_> = items.iter().map(Document::read::<PluginEntry>).collect();
+    assert_eq!(read[0].as_ref().unwrap().name, "a");
+    let wrong = read[1].as_ref().unwrap_err();
+    assert_eq!((wrong.line, wrong.field.as_str()), (3, "disabled"));
+    assert_eq!(read[2].as_ref().unwrap_err().line, 4);
+    assert_eq!(items[1].error_at(&["disabled"], "no").line, 3);
+    assert!(document_like_argo("c", "").unwrap().into_items().unwrap().is_empty());
+    assert!(document_like_argo("c", "a: 1").unwrap().into_items().is_none());
+}
+
 /// Pieces that make more YAML of interest than random characters do.
 fn yamlish() -> impl Strategy<Value = String> {
     let piece = prop_oneof![

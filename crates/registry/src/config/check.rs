@@ -110,9 +110,10 @@ fn check_location(location: &str) -> Result<(), Problem> {
         return wrong("plugin location must be of http(s), file or oci scheme".to_owned());
     };
     match scheme.to_ascii_lowercase().as_str() {
+        // The `url` crate would take the path's first part for a server.
+        "http" | "https" if rest.starts_with(['/', '\\']) => wrong("plugin location has no server".to_owned()),
         "http" | "https" => match Url::parse(location) {
-            Ok(url) if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(()),
-            Ok(_) => wrong("plugin location has no server".to_owned()),
+            Ok(_) => Ok(()),
             Err(error) => wrong(format!("plugin location is no address: {error}")),
         },
         "file" if rest.trim_matches('/').is_empty() => wrong("plugin location has no path".to_owned()),

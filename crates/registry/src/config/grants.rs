@@ -65,8 +65,16 @@ fn check_http(grants: &[HttpGrant]) -> Result<(), Problem> {
 fn check_kubernetes(path: &str, grant: &KubernetesGrant) -> Result<(), Problem> {
     let empty = [
         ("apiGroups", grant.api_groups.is_empty(), "\"\" is the core group"),
-        ("resources", grant.resources.is_empty(), "write plural names, such as httproutes"),
-        ("verbs", grant.verbs.is_empty(), "write some of get, list, create, update, patch, delete"),
+        (
+            "resources",
+            grant.resources.is_empty(),
+            "write plural names, such as httproutes",
+        ),
+        (
+            "verbs",
+            grant.verbs.is_empty(),
+            "write some of get, list, create, update, patch, delete",
+        ),
         (
             "namespaces",
             grant.namespaces.as_ref().is_some_and(Vec::is_empty),

@@ -249,11 +249,9 @@ fn parse_key(
             continue;
         }
         lines.insert(id.clone(), source.line);
-        let entry = item.entry().and_then(|mut entry| {
-            match check::check(kind, &mut entry) {
-                Ok(()) => Ok(Arc::new(entry)),
-                Err(problem) => Err(item.place(problem)),
-            }
+        let entry = item.entry().and_then(|mut entry| match check::check(kind, &mut entry) {
+            Ok(()) => Ok(Arc::new(entry)),
+            Err(problem) => Err(item.place(problem)),
         });
         let entry = entry.map_err(|wrong| {
             let at = Source {
@@ -265,7 +263,12 @@ fn parse_key(
         let notes = item
             .unknown_fields()
             .into_iter()
-            .map(|(line, field)| format!("{}: the field {field} is not known and is ignored", Source { line, ..source }))
+            .map(|(line, field)| {
+                format!(
+                    "{}: the field {field} is not known and is ignored",
+                    Source { line, ..source }
+                )
+            })
             .collect();
         plugins.push((id, Wanted { source, entry, notes }));
     }

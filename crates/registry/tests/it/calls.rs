@@ -34,7 +34,10 @@ async fn namespaces_that_may_not_name_the_plugin_are_refused() {
         assert_eq!(port.is_ok(), allowed, "{from}");
         if let Err(refused) = port {
             assert_eq!(refused.kind, FaultKind::NotUsableHere);
-            assert!(!refused.kind.is_not_serving(), "the object's own mistake: waiting does not help");
+            assert!(
+                !refused.kind.is_not_serving(),
+                "the object's own mistake: waiting does not help"
+            );
         }
     }
 }
@@ -104,7 +107,11 @@ async fn cancelled_calls_and_panics_give_their_slots_back() {
     }
     let (one, two) = tokio::join!(run(&*port, "ok"), run(&*port, "ok"));
     assert_eq!((one.unwrap(), two.unwrap()), ("aa".to_owned(), "aa".to_owned()));
-    assert_eq!(bench.status("x/a").breaker, BreakerState::Closed, "neither is the plugin's doing");
+    assert_eq!(
+        bench.status("x/a").breaker,
+        BreakerState::Closed,
+        "neither is the plugin's doing"
+    );
 }
 
 #[tokio::test]
@@ -118,7 +125,7 @@ async fn a_call_that_never_ends_is_given_up_after_its_deadline() {
 async fn five_traps_open_the_breaker_and_a_probe_closes_it() {
     let bench = bench("").await;
     let port = bench.registry.metric_provider("x/a", "team").unwrap();
-    let mut states = bench.registry.watch();
+    let watch = bench.registry.watch();
     for _ in 0..5 {
         // What the plugin itself answers, and what the caller did, does not count.
         assert!(matches!(run(&*port, "typed").await, Err(CallError::Plugin(_))));
@@ -134,11 +141,14 @@ async fn five_traps_open_the_breaker_and_a_probe_closes_it() {
     let status = bench.status("x/a");
     assert_eq!(status.breaker, BreakerState::Open);
     assert_eq!(status.last_fault.as_ref().unwrap().kind, FaultKind::Trap);
-    assert!(states.has_changed().unwrap(), "those who wait are woken");
-    states.mark_unchanged();
+    assert!(watch.has_changed().unwrap(), "those who wait are woken");
 
     bench.monotonic.pass(Duration::from_secs(1));
-    assert_eq!(fault(run(&*port, "trap").await.unwrap_err()).kind, FaultKind::Trap, "the probe");
+    assert_eq!(
+        fault(run(&*port, "trap").await.unwrap_err()).kind,
+        FaultKind::Trap,
+        "the probe"
+    );
     bench.monotonic.pass(Duration::from_millis(1999));
     assert_eq!(fault(run(&*port, "ok").await.unwrap_err()).kind, FaultKind::BreakerOpen);
     bench.monotonic.pass(Duration::from_millis(1));
@@ -161,7 +171,11 @@ async fn the_entry_s_breaker_is_used() {
     let _ = run(&*port, "trap").await;
     bench.monotonic.pass(Duration::from_secs(11));
     let _ = run(&*port, "trap").await;
-    assert_eq!(run(&*port, "ok").await.unwrap(), "aa", "the first fault has left the window");
+    assert_eq!(
+        run(&*port, "ok").await.unwrap(),
+        "aa",
+        "the first fault has left the window"
+    );
     let _ = run(&*port, "trap").await;
     for _ in 0..3 {
         assert_eq!(fault(run(&*port, "ok").await.unwrap_err()).kind, FaultKind::BreakerOpen);
@@ -224,7 +238,14 @@ async fn namespaces_share_the_slots() {
         .unwrap()
         .unwrap()
         .unwrap();
-    let namespaces: Vec<_> = bench.world.calls.lock().unwrap().iter().map(|call| call.namespace.clone()).collect();
+    let namespaces: Vec<_> = bench
+        .world
+        .calls
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|call| call.namespace.clone())
+        .collect();
     assert_eq!(namespaces[4], "quiet");
     calls.iter().for_each(tokio::task::JoinHandle::abort);
 }

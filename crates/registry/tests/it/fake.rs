@@ -105,15 +105,18 @@ impl World {
         }
     }
 
-    fn look(&self, plugin: &Plugin, phase: Phase) -> Result<Site, Fault> {
+    fn look(&self, plugin: &Plugin, phase: Phase) -> Result<Site, Box<Fault>> {
         let location = &plugin.entry.location;
         let Some(site) = self.sites.lock().unwrap().get(location).cloned() else {
             let cause = format!("{location}: connection refused");
-            return Err(Fault::new(&plugin.id, Phase::Fetch, FaultKind::Unreachable, cause, "start it"));
+            let fault = Fault::new(&plugin.id, Phase::Fetch, FaultKind::Unreachable, cause, "start it");
+            return Err(Box::new(fault));
         };
         assert!(!site.panics, "told to panic");
         match site.fails {
-            Some((at, kind)) if at == phase => Err(Fault::new(&plugin.id, phase, kind, "told to fail", "do not")),
+            Some((at, kind)) if at == phase => {
+                Err(Box::new(Fault::new(&plugin.id, phase, kind, "told to fail", "do not")))
+            }
             _ => Ok(site),
         }
     }
@@ -132,7 +135,7 @@ impl Loader for FakeLoader {
     type Bytes = String;
     type Component = Component;
 
-    async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<String, Fault> {
+    async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<String, Box<Fault>> {
         self.0.pass(format!("fetch {}", plugin.entry.location)).await;
         self.0.look(plugin, Phase::Fetch)?;
         progress.at(Stage::Verifying);
@@ -144,7 +147,7 @@ impl Loader for FakeLoader {
         bytes.clone()
     }
 
-    async fn compile(&self, plugin: &Plugin, bytes: &String) -> Result<Arc<Component>, Fault> {
+    async fn compile(&self, plugin: &Plugin, bytes: &String) -> Result<Arc<Component>, Box<Fault>> {
         self.0.pass(format!("compile {bytes}")).await;
         if self.0.kept(&plugin.id).as_ref() != Some(bytes) {
             self.0.look(plugin, Phase::Compile)?;
@@ -152,7 +155,7 @@ impl Loader for FakeLoader {
         Ok(Arc::new(Component { digest: bytes.clone() }))
     }
 
-    async fn initialize(&self, plugin: &Plugin, component: Arc<Component>) -> Result<Loaded, Fault> {
+    async fn initialize(&self, plugin: &Plugin, component: Arc<Component>) -> Result<Loaded, Box<Fault>> {
         self.0.pass(format!("init {} {}", plugin.id, component.digest)).await;
         let mut kind = plugin.id.kind;
         if self.0.kept(&plugin.id).as_ref() != Some(&component.digest) {
@@ -179,7 +182,7 @@ impl Loader for FakeLoader {
         self.0.kept(id)
     }
 
-    async fn remember(&self, id: &PluginId, digest: &str) -> Result<(), Fault> {
+    async fn remember(&self, id: &PluginId, digest: &str) -> Result<(), Box<Fault>> {
         self.0.keep(id, digest);
         Ok(())
     }
@@ -327,7 +330,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
-        Self::with_patience(Duration::from_secs(60))
+        Self::with_patience(Duration::from_mins(1))
     }
 
     pub fn with_patience(patience: Duration) -> Self {
@@ -390,7 +393,9 @@ pub async fn run(port: &dyn MetricProvider, what: &str) -> Result<String, CallEr
     };
     let run = Arc::new(AnalysisRun::default());
     let call = Call::for_namespace("team");
-    port.run(&call, &run, &metric).await.map(|measurement| measurement.value)
+    port.run(&call, &run, &metric)
+        .await
+        .map(|measurement| measurement.value)
 }
 
 pub fn metric(name: &str) -> PluginId {

@@ -1,6 +1,14 @@
 //! The registry with loaders and ports that do as they are told.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, outside of test functions"
+)]
+
 mod calls;
+mod configuration;
 mod fake;
 mod states;
 mod swap;

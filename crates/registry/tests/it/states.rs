@@ -82,9 +82,9 @@ async fn a_loader_that_panics_is_a_failure_like_any_other() {
 async fn a_component_of_another_kind_is_told_where_it_belongs() {
     let bench = Bench::new();
     bench.world.site("file:///a", "aa");
-    bench
-        .world
-        .change("file:///a", |site| site.kind = Some(rollcage_api::plugin::PluginKind::Step));
+    bench.world.change("file:///a", |site| {
+        site.kind = Some(rollcage_api::plugin::PluginKind::Step)
+    });
     bench.configured(A).await;
     assert_eq!(bench.line("x/a"), "Unavailable - link/wrong-contract");
     let failure = bench.status("x/a").failure.clone().unwrap();
@@ -112,12 +112,11 @@ async fn retries_follow_the_injected_clock_and_keep_the_first_cause() {
         let status = bench.status("x/a");
         assert_eq!((status.failed_loads, status.since), (failures, first.since));
     }
-    assert!(
-        pauses.windows(2).all(|pair| pair[1] == pair[0] * 2),
-        "{pauses:?}"
-    );
+    assert!(pauses.windows(2).all(|pair| pair[1] == pair[0] * 2), "{pauses:?}");
     // Another failure is told; the same one again is not news.
-    bench.world.broken("file:///a", "aa", Phase::Verify, FaultKind::DigestMismatch);
+    bench
+        .world
+        .broken("file:///a", "aa", Phase::Verify, FaultKind::DigestMismatch);
     bench.clock.set(bench.registry.next_retry().unwrap());
     bench.registry.retry_due();
     bench.registry.settled().await;
@@ -136,11 +135,16 @@ async fn retries_follow_the_injected_clock_and_keep_the_first_cause() {
 async fn what_cannot_get_better_is_not_tried_again() {
     let bench = Bench::new();
     let pinned = format!("- {{name: x/a, location: 'file:///a', sha256: '{}'}}\n", "a".repeat(64));
-    bench.world.broken("file:///a", "aa", Phase::Compile, FaultKind::CompileFailed);
+    bench
+        .world
+        .broken("file:///a", "aa", Phase::Compile, FaultKind::CompileFailed);
     bench.configured(&pinned).await;
     assert_eq!(bench.registry.next_retry(), None);
     bench.configured(A).await;
-    assert!(bench.registry.next_retry().is_some(), "the bytes at the location may change");
+    assert!(
+        bench.registry.next_retry().is_some(),
+        "the bytes at the location may change"
+    );
 }
 
 #[tokio::test]
@@ -155,9 +159,18 @@ async fn unchanged_entries_are_not_touched() {
     let text = "- name: x/c\n  location: file:///c\n- name: x/b\n  location: file:///b\n  disabled: false\n\
                 - name: x/a\n  location: file:///a\n";
     bench.configured(text).await;
-    assert!(bench.world.take_log().iter().all(|line| line.contains("cc") || line.contains("///c")));
+    assert!(
+        bench
+            .world
+            .take_log()
+            .iter()
+            .all(|line| line.contains("cc") || line.contains("///c"))
+    );
     assert_eq!(bench.status("x/a").since, a.since);
-    assert_eq!((bench.status("x/b").retry_at, bench.status("x/b").failed_loads), (b.retry_at, 1));
+    assert_eq!(
+        (bench.status("x/b").retry_at, bench.status("x/b").failed_loads),
+        (b.retry_at, 1)
+    );
 }
 
 #[tokio::test]
@@ -260,7 +273,9 @@ async fn a_server_that_does_not_answer_is_not_waited_for_when_there_is_a_last_kn
 async fn the_last_known_good_is_no_way_round_its_own_failure() {
     let bench = Bench::new();
     bench.world.keep(&metric("x/a"), "aa");
-    bench.world.broken("file:///a", "aa", Phase::Verify, FaultKind::DigestMismatch);
+    bench
+        .world
+        .broken("file:///a", "aa", Phase::Verify, FaultKind::DigestMismatch);
     bench.configured(A).await;
     assert_eq!(bench.line("x/a"), "Degraded aa verify/digest-mismatch");
     bench.world.change("file:///a", |site| site.panics = true);
@@ -278,7 +293,9 @@ async fn removed_and_disabled_entries_stop_and_come_back() {
     bench.world.site("file:///a", "aa");
     bench.configured(A).await;
     let port = bench.registry.metric_provider("x/a", "team").unwrap();
-    bench.configured("- {name: x/a, location: 'file:///a', disabled: true}").await;
+    bench
+        .configured("- {name: x/a, location: 'file:///a', disabled: true}")
+        .await;
     assert_eq!(bench.line("x/a"), "Unavailable - resolve/disabled");
     assert!(bench.registry.all_ready().is_ok(), "as it should be");
     let refused = fault(crate::fake::run(&*port, "ok").await.unwrap_err());
@@ -289,7 +306,11 @@ async fn removed_and_disabled_entries_stop_and_come_back() {
     assert_eq!(refused.kind, FaultKind::NotConfigured);
     assert_eq!(refused.cause, "plugin x/a not configured in configmap");
     bench.configured(A).await;
-    assert_eq!(crate::fake::run(&*port, "ok").await.unwrap(), "aa", "the port is good again");
+    assert_eq!(
+        crate::fake::run(&*port, "ok").await.unwrap(),
+        "aa",
+        "the port is good again"
+    );
 }
 
 #[tokio::test]
@@ -332,23 +353,37 @@ async fn configmaps_that_are_gone_or_broken_remove_nothing() {
     ] {
         bench.registry.configure(&maps);
         bench.registry.settled().await;
-        assert_eq!((bench.line("x/a"), bench.line("x/b")), ("Ready aa".into(), "Ready bb".into()));
+        assert_eq!(
+            (bench.line("x/a"), bench.line("x/b")),
+            ("Ready aa".into(), "Ready bb".into())
+        );
         let notes = bench.registry.snapshot().notes.clone();
         assert!(notes.iter().any(|text| text.contains(note)), "{note}: {notes:?}");
     }
     // One key that is no YAML: it has a state of its own, and what it configured stays.
-    bench.registry.configure(&maps(argo(), map("metricProviderPlugins", "- {name: [")));
+    bench
+        .registry
+        .configure(&maps(argo(), map("metricProviderPlugins", "- {name: [")));
     bench.registry.settled().await;
     let key = "rollcage-config:metricProviderPlugins";
     assert_eq!(bench.line(key), "Unavailable - resolve/invalid-entry");
-    assert_eq!((bench.line("x/a"), bench.line("x/b")), ("Ready aa".into(), "Ready bb".into()));
+    assert_eq!(
+        (bench.line("x/a"), bench.line("x/b")),
+        ("Ready aa".into(), "Ready bb".into())
+    );
     let other = bench.registry.metric_provider("x/unknown", "team").unwrap_err();
     assert_eq!(other.kind, FaultKind::NotConfigured);
     assert!(other.hint.contains("rollcage-config, metricProviderPlugins"), "{other}");
     assert_eq!(bench.world.take_log(), Vec::<String>::new(), "nothing was loaded anew");
     // An empty map does remove.
     bench.registry.configure(&metric_providers(""));
-    let names: Vec<_> = bench.registry.snapshot().plugins.keys().map(|id| id.name.clone()).collect();
+    let names: Vec<_> = bench
+        .registry
+        .snapshot()
+        .plugins
+        .keys()
+        .map(|id| id.name.clone())
+        .collect();
     assert_eq!(names, ["x/a"], "argo's map is gone, ours is empty");
 }
 
@@ -357,13 +392,19 @@ async fn ours_overrides_argos_by_kind_and_name() {
     let bench = Bench::new();
     bench.world.site("file:///a", "aa");
     bench.world.site("file:///b", "bb");
-    let argo = map("metricProviderPlugins", &format!("{A}- {{name: x/b, location: 'file:///a'}}\n"));
+    let argo = map(
+        "metricProviderPlugins",
+        &format!("{A}- {{name: x/b, location: 'file:///a'}}\n"),
+    );
     bench.registry.configure(&ConfigMaps {
         argo,
         rollcage: map("metricProviderPlugins", B),
     });
     bench.registry.settled().await;
-    assert_eq!((bench.line("x/a"), bench.line("x/b")), ("Ready aa".into(), "Ready bb".into()));
+    assert_eq!(
+        (bench.line("x/a"), bench.line("x/b")),
+        ("Ready aa".into(), "Ready bb".into())
+    );
 }
 
 #[tokio::test]
@@ -381,8 +422,16 @@ async fn one_digest_is_compiled_once_at_a_time_and_shared() {
     .await;
     bench.world.open("compile same");
     bench.registry.settled().await;
-    assert_eq!((bench.line("x/a"), bench.line("x/b")), ("Ready same".into(), "Ready same".into()));
-    let compiled = bench.world.take_log().iter().filter(|line| *line == "compile same").count();
+    assert_eq!(
+        (bench.line("x/a"), bench.line("x/b")),
+        ("Ready same".into(), "Ready same".into())
+    );
+    let compiled = bench
+        .world
+        .take_log()
+        .iter()
+        .filter(|line| *line == "compile same")
+        .count();
     assert_eq!(compiled, 1);
     // A third one, later: what serves is shared.
     bench.world.site("file:///c", "same");
@@ -416,7 +465,10 @@ async fn retries_run_by_themselves_in_real_time() {
         .unwrap();
     world.site("file:///a", "aa");
     let ready = states.wait_for(|snapshot| snapshot.plugins[&metric("x/a")].state == PluginState::Ready);
-    tokio::time::timeout(Duration::from_secs(20), ready).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(20), ready)
+        .await
+        .unwrap()
+        .unwrap();
     driver.abort();
     assert_eq!(registry.next_retry(), None);
 }

@@ -29,7 +29,11 @@ async fn calls_in_flight_end_on_the_old_version_and_waiting_ones_go_over() {
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     assert!(!second.is_finished(), "the only slot is taken");
     bench.configured(NEW).await;
-    assert_eq!(second.await.unwrap().unwrap(), "new", "while the old version still runs its call");
+    assert_eq!(
+        second.await.unwrap().unwrap(),
+        "new",
+        "while the old version still runs its call"
+    );
     assert!(!first.is_finished());
     bench.world.release.notify_waiters();
     assert_eq!(first.await.unwrap().unwrap(), "old");
