@@ -6,7 +6,7 @@ use rollcage_api::plugin::{CredentialGrant, HttpGrant, HttpGrantOptions, Kuberne
 
 use super::check::{Problem, is_namespace};
 
-/// What a Kubernetes grant may allow.
+/// What a Kubernetes grant may allow; `*` is all of them.
 const VERBS: [&str; 6] = ["get", "list", "create", "update", "patch", "delete"];
 
 pub(super) fn check(_: PluginKind, permissions: &Permissions) -> Result<(), Problem> {
@@ -89,13 +89,20 @@ fn check_kubernetes(path: &str, grant: &KubernetesGrant) -> Result<(), Problem> 
         ));
     }
     for (index, verb) in grant.verbs.iter().enumerate() {
-        if !VERBS.contains(&verb.as_str()) {
+        if verb != "*" && !VERBS.contains(&verb.as_str()) {
             return Err(Problem::new(
                 &format!("{path}.verbs.{index}"),
                 format!("{verb:?} is no verb that can be granted"),
                 format!("write some of {}", VERBS.join(", ")),
             ));
         }
+    }
+    if !grant.resource_names.is_empty() && grant.verbs.iter().all(|verb| verb == "list") {
+        return Err(Problem::new(
+            &format!("{path}.resourceNames"),
+            "`list` is about all names, so that a grant for some of them allows nothing",
+            "take `resourceNames` off, or grant `get`",
+        ));
     }
     for (index, resource) in grant.resources.iter().enumerate() {
         if resource.is_empty() || resource.bytes().any(|b| b.is_ascii_uppercase()) {

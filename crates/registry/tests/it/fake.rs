@@ -369,11 +369,16 @@ impl Bench {
     /// `State`, the serving digest, and the failure's phase and kind, as one line.
     pub fn line(&self, name: &str) -> String {
         let status = self.status(name);
-        let mut line = format!("{:?} {}", status.state, status.serving_digest.as_deref().unwrap_or("-"));
-        if let Some(failure) = &status.failure {
-            line += &format!(" {}/{}", failure.phase, failure.kind);
-        }
-        line
+        let failure = status
+            .failure
+            .as_ref()
+            .map(|failure| format!(" {}/{}", failure.phase, failure.kind));
+        format!(
+            "{:?} {}{}",
+            status.state,
+            status.serving_digest.as_deref().unwrap_or("-"),
+            failure.unwrap_or_default()
+        )
     }
 
     pub async fn call(&self, name: &str, what: &str) -> Result<String, CallError> {

@@ -15,7 +15,9 @@ async fn every_stage_is_shown_on_the_way_to_ready() {
     let bench = Bench::new();
     bench.world.site("file:///a", "aa");
     let gates = ["fetch file:///a", "verify file:///a", "compile aa", "init x/a aa"];
-    gates.iter().for_each(|gate| bench.world.close(gate));
+    for gate in gates {
+        bench.world.close(gate);
+    }
     bench.configure(A);
     assert_eq!(bench.status("x/a").state, PluginState::Pending);
     let stages = [
@@ -83,7 +85,7 @@ async fn a_component_of_another_kind_is_told_where_it_belongs() {
     let bench = Bench::new();
     bench.world.site("file:///a", "aa");
     bench.world.change("file:///a", |site| {
-        site.kind = Some(rollcage_api::plugin::PluginKind::Step)
+        site.kind = Some(rollcage_api::plugin::PluginKind::Step);
     });
     bench.configured(A).await;
     assert_eq!(bench.line("x/a"), "Unavailable - link/wrong-contract");
