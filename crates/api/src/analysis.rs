@@ -220,6 +220,7 @@ impl std::fmt::Display for AnalysisPhase {
 #[serde(rename_all = "camelCase", default)]
 pub struct AnalysisRunStatus {
     /// Verdict so far.
+    #[serde(deserialize_with = "phase_or_running")]
     pub phase: AnalysisPhase,
     /// Why.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -268,6 +269,7 @@ pub struct MetricResult {
     /// The metric's name.
     pub name: String,
     /// Its verdict so far.
+    #[serde(deserialize_with = "phase_or_running")]
     pub phase: AnalysisPhase,
     /// The newest measurements.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -309,6 +311,7 @@ pub struct MetricResult {
 #[serde(rename_all = "camelCase", default)]
 pub struct Measurement {
     /// Its outcome.
+    #[serde(deserialize_with = "phase_or_running")]
     pub phase: AnalysisPhase,
     /// Why.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -333,6 +336,14 @@ pub struct Measurement {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_zero(n: &i32) -> bool {
     *n == 0
+}
+
+/// A stored phase. Plugins may have written anything there, and what is no known phase is under way.
+fn phase_or_running<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<AnalysisPhase, D::Error> {
+    use serde::de::{IntoDeserializer, value::StrDeserializer};
+    let text = String::deserialize(deserializer)?;
+    let known: StrDeserializer<'_, serde::de::value::Error> = text.as_str().into_deserializer();
+    Ok(AnalysisPhase::deserialize(known).unwrap_or(AnalysisPhase::Running))
 }
 
 /// Kubernetes' `metav1.Time`: RFC 3339 in UTC with whole seconds.
@@ -379,3 +390,25 @@ macro_rules! resource {
 }
 
 resource!(AnalysisRun, "analysisruns");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_phase_that_nobody_knows_is_under_way() {
+        for (text, phase) in [
+            ("", AnalysisPhase::Unset),
+            ("Failed", AnalysisPhase::Failed),
+            ("Warming", AnalysisPhase::Running),
+            ("failed", AnalysisPhase::Running),
+        ] {
+            let read: Measurement = serde_json::from_value(serde_json::json!({"phase": text})).unwrap();
+            assert_eq!(read.phase, phase, "{text}");
+        }
+        assert!(
+            serde_json::from_str::<AnalysisPhase>("\"Warming\"").is_err(),
+            "a phase that is asked for is known"
+        );
+    }
+}

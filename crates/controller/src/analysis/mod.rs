@@ -68,7 +68,7 @@ impl fmt::Debug for AnalysisReconciler {
 /// When to look at the object again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// At this time, which may be past; without one nothing but a change asks for it.
+    /// At this time, which may be past. Without one nothing but a change of the object asks for it: the run ended for good.
     pub requeue_at: Option<Timestamp>,
     /// When one of these plugins changes its state.
     pub waiting_for: Vec<PluginId>,
@@ -305,6 +305,16 @@ impl AnalysisReconciler {
     }
 
     async fn done(&self, stored: &Stored, decision: Decision) -> Outcome {
+        let (before, after) = (&stored.run.status, &decision.status);
+        if before.phase != after.phase || before.message != after.message {
+            tracing::info!(
+                namespace = stored.namespace,
+                name = stored.name,
+                phase = after.phase.as_str(),
+                message = after.message,
+                "analysis run"
+            );
+        }
         self.events.publish(&stored.reference(), &decision.events).await;
         Outcome {
             requeue_at: decision.wake_at,

@@ -194,24 +194,29 @@ pub(super) struct How<'a> {
 fn count(result: &mut MetricResult, phase: AnalysisPhase) {
     match phase {
         AnalysisPhase::Successful => {
-            result.successful += 1;
-            result.consecutive_success += 1;
+            bump(&mut result.successful);
+            bump(&mut result.consecutive_success);
         }
-        AnalysisPhase::Failed => result.failed += 1,
-        AnalysisPhase::Inconclusive => result.inconclusive += 1,
+        AnalysisPhase::Failed => bump(&mut result.failed),
+        AnalysisPhase::Inconclusive => bump(&mut result.inconclusive),
         AnalysisPhase::Error => {
-            result.error += 1;
-            result.consecutive_error += 1;
+            bump(&mut result.error);
+            bump(&mut result.consecutive_error);
             result.consecutive_success = 0;
             return;
         }
         AnalysisPhase::Unset | AnalysisPhase::Pending | AnalysisPhase::Running => return,
     }
-    result.count += 1;
+    bump(&mut result.count);
     result.consecutive_error = 0;
     if phase != AnalysisPhase::Successful {
         result.consecutive_success = 0;
     }
+}
+
+/// A stored number may be anything.
+fn bump(number: &mut i32) {
+    *number = number.saturating_add(1);
 }
 
 fn clean(mut measurement: Measurement, masker: &Masker) -> Measurement {

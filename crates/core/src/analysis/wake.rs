@@ -1,12 +1,17 @@
 //! When the run has to be looked at again (spec 4.9).
 //!
-//! Every change of the object brings another look by itself, our own writes included; so a measurement in flight without
-//! a time to resume has no timer, as in Argo.
+//! Every change of the object brings another look by itself, our own writes included. What has no timer, such as a
+//! measurement in flight without a time to resume, is looked at as often as Argo looks at everything.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rollcage_api::analysis::{AnalysisRun, Metric};
 
 use super::{Patience, after, counts::Counts, is_terminating, result, tasks::pause, ttl, validate::duration};
+
+/// How often Argo looks at every object, whether or not anything happened (spec 4.1).
+const RESYNC: Duration = Duration::from_mins(15);
 
 /// The earliest time at which something may be due; in the past means now.
 pub(super) fn next(
@@ -32,6 +37,7 @@ pub(super) fn next(
             }
         })
         .min()
+        .or_else(|| Some(after(now, RESYNC)))
 }
 
 fn of_metric(run: &AnalysisRun, metric: &Metric) -> Option<Timestamp> {
@@ -75,8 +81,9 @@ mod tests {
     /// Spec 4.9, rule by rule.
     #[test]
     fn rules() {
+        const RESYNCED: Option<&str> = Some("00:45:00");
         for (rule, metric, result, at) in [
-            ("never measured", json!({}), json!(null), None),
+            ("never measured", json!({}), json!(null), RESYNCED),
             (
                 "initial delay",
                 json!({"initialDelay": "2m"}),
@@ -87,7 +94,7 @@ mod tests {
                 "in flight",
                 json!({}),
                 json!({"measurements": [{"phase": "Running"}]}),
-                None,
+                RESYNCED,
             ),
             (
                 "in flight with a time",
@@ -99,7 +106,7 @@ mod tests {
                 "count reached",
                 json!({"count": 1, "interval": "1m"}),
                 json!({"count": 1, "measurements": last("Successful")}),
-                None,
+                RESYNCED,
             ),
             (
                 "last was an error",
@@ -117,13 +124,13 @@ mod tests {
                 "no interval",
                 json!({"count": 2}),
                 json!({"count": 1, "measurements": last("Failed")}),
-                None,
+                RESYNCED,
             ),
             (
                 "completed",
                 json!({"interval": "1m"}),
                 json!({"phase": "Successful", "measurements": last("Failed")}),
-                None,
+                RESYNCED,
             ),
         ] {
             let mut metrics = json!([{"name": "m"}]);

@@ -1,3 +1,4 @@
 //! What the domain promises, through its public interface.
 
+mod analysis;
 mod condition;
