@@ -296,20 +296,26 @@ impl Inner {
                 live.begin(call);
                 (live, Ok(()))
             }
-            None => match Live::make(&self.component, policy, call).await {
-                Ok(mut live) => {
-                    let started = if setup == Setup::Bare {
-                        Ok(())
-                    } else {
-                        live.init().await
-                    };
-                    (live, started)
-                }
-                Err(fault) => {
-                    let _ = reply.send(Err(fault));
-                    return;
-                }
-            },
+            None => {
+                let progress = Arc::clone(&call.progress);
+                progress.set_starting(true);
+                let (live, started) = match Live::make(&self.component, policy, call).await {
+                    Ok(mut live) => {
+                        let started = if setup == Setup::Bare {
+                            Ok(())
+                        } else {
+                            live.init().await
+                        };
+                        (live, started)
+                    }
+                    Err(fault) => {
+                        let _ = reply.send(Err(fault));
+                        return;
+                    }
+                };
+                progress.set_starting(false);
+                (live, started)
+            }
         };
         let value = match started {
             Ok(()) => work.run(&mut live).await,
@@ -381,7 +387,7 @@ fn queued_too_long(policy: &Policy) -> Fault {
 fn given_up(policy: &Policy, progress: &Progress) -> Fault {
     match progress.stage() {
         Stage::Queued => queued_too_long(policy),
-        Stage::Guest => Stop::deadline().into_fault(policy, Phase::Call),
-        Stage::Host => host_deadline(policy, progress, Phase::Call),
+        Stage::Guest => Stop::deadline().into_fault(policy, progress.phase()),
+        Stage::Host => host_deadline(policy, progress, progress.phase()),
     }
 }

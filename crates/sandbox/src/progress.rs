@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::task::AtomicWaker;
-use rollcage_core::Denial;
+use rollcage_core::{Denial, Phase};
 use tokio::sync::Notify;
 
 use crate::egress::EgressCall;
@@ -34,6 +34,8 @@ pub(crate) struct Progress {
     stage: AtomicU8,
     /// The guest was interrupted to let others run, so that its being suspended is no waiting for the host.
     yielding: AtomicBool,
+    /// The instance is still being made or initialised.
+    starting: AtomicBool,
     /// What the guest waits for, when it is no server.
     target: Mutex<Option<&'static str>>,
     /// Knows which server the guest waits for; there from the first request on.
@@ -48,6 +50,7 @@ impl Progress {
             deadline,
             stage: AtomicU8::new(Stage::Queued as u8),
             yielding: AtomicBool::new(false),
+            starting: AtomicBool::new(false),
             target: Mutex::new(None),
             egress: OnceLock::new(),
             guest: AtomicWaker::new(),
@@ -76,6 +79,19 @@ impl Progress {
 
     pub(crate) fn set_yielding(&self, yielding: bool) {
         self.yielding.store(yielding, Ordering::Release);
+    }
+
+    pub(crate) fn set_starting(&self, starting: bool) {
+        self.starting.store(starting, Ordering::Release);
+    }
+
+    /// What the guest is at.
+    pub(crate) fn phase(&self) -> Phase {
+        if self.starting.load(Ordering::Acquire) {
+            Phase::Init
+        } else {
+            Phase::Call
+        }
     }
 
     /// Notes what the guest waits for, other than a server.

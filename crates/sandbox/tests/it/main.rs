@@ -8,7 +8,13 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod calls;
+mod compiler;
 mod guest;
+mod imports;
+mod limits;
 mod load;
 mod ports;
 mod support;
+mod time;
+mod wasi;
