@@ -12,6 +12,7 @@
 mod guest;
 
 use std::{
+    fmt::Write as _,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -44,10 +45,10 @@ impl Subject {
         let answer = Blob::measurement(4096).phase(1).value("0.95");
         let guest = Guest::metric().item(&answer.data()).body("run", "(i32.const 4096)");
         let bytes = guest.build();
-        let digest: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = Sha256::digest(&bytes).iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        });
         let id = PluginId {
             kind: PluginKind::MetricProvider,
             name: "bench/plugin".into(),

@@ -291,31 +291,28 @@ impl Inner {
         } else {
             None
         };
-        let (mut live, started) = match warm {
-            Some(mut live) => {
-                live.begin(call);
-                (live, Ok(()))
-            }
-            None => {
-                let progress = Arc::clone(&call.progress);
-                progress.set_starting(true);
-                let (live, started) = match Live::make(&self.component, policy, call).await {
-                    Ok(mut live) => {
-                        let started = if setup == Setup::Bare {
-                            Ok(())
-                        } else {
-                            live.init().await
-                        };
-                        (live, started)
-                    }
-                    Err(fault) => {
-                        let _ = reply.send(Err(fault));
-                        return;
-                    }
-                };
-                progress.set_starting(false);
-                (live, started)
-            }
+        let (mut live, started) = if let Some(mut live) = warm {
+            live.begin(call);
+            (live, Ok(()))
+        } else {
+            let progress = Arc::clone(&call.progress);
+            progress.set_starting(true);
+            let (live, started) = match Live::make(&self.component, policy, call).await {
+                Ok(mut live) => {
+                    let started = if setup == Setup::Bare {
+                        Ok(())
+                    } else {
+                        live.init().await
+                    };
+                    (live, started)
+                }
+                Err(fault) => {
+                    let _ = reply.send(Err(fault));
+                    return;
+                }
+            };
+            progress.set_starting(false);
+            (live, started)
         };
         let value = match started {
             Ok(()) => work.run(&mut live).await,

@@ -226,7 +226,7 @@ async fn secrets_in_play_are_masked_though_never_read() {
 
 #[tokio::test]
 async fn a_secret_that_is_not_readable_is_denied() {
-    let credential = json!({"name": "token", "secretRef": {"name": "token", "key": "key"}, "header": "Authorization"});
+    let credential = json!({"name": "token", "secretRef": {"name": "token", "key": "key"}, "header": "Authorization", "hosts": ["x:1"]});
     for entry in [json!({}), json!({"permissions": {"credentials": [credential]}})] {
         let (bench, _) = bench(entry);
         let fault = bench.fault(&reads_a_secret("unreachable")).await;

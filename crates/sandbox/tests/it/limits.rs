@@ -184,19 +184,21 @@ async fn deadline_of_a_guest_that_computes() {
             "(func $compute (local $n i64)
                (loop $again
                  (local.set $n (i64.add (local.get $n) (i64.const 1)))
-                 (br_if $again (i64.lt_u (local.get $n) (i64.const 200000000)))))",
+                 (br_if $again (i64.lt_u (local.get $n) (i64.const 1000000000)))))",
         )
         .body("run", "(call $compute) (i32.const 1024)");
-    let fault = twin(&computes, json!({"deadline": "10ms"}), json!({})).await;
+    let fault = twin(&computes, json!({"deadline": "200ms"}), json!({})).await;
     is(&fault, Phase::Call, FaultKind::Deadline);
     for function in ["init", "run"] {
         let spins = Guest::metric().body(function, "(loop $again (br $again)) unreachable");
-        let fault = Bench::with(json!({"limits": {"deadline": "30ms"}})).fault(&spins).await;
+        let fault = Bench::with(json!({"limits": {"deadline": "300ms"}}))
+            .fault(&spins)
+            .await;
         let phase = if function == "init" { Phase::Init } else { Phase::Call };
         is(&fault, phase, FaultKind::Deadline);
     }
     let spins_at_once = Guest::metric().item("(func $spin (loop $again (br $again))) (start $spin)");
-    let fault = Bench::with(json!({"limits": {"deadline": "30ms"}}))
+    let fault = Bench::with(json!({"limits": {"deadline": "300ms"}}))
         .fault(&spins_at_once)
         .await;
     is(&fault, Phase::Init, FaultKind::Deadline);
@@ -204,9 +206,9 @@ async fn deadline_of_a_guest_that_computes() {
 
 #[tokio::test]
 async fn deadline_of_a_guest_that_waits() {
-    let fault = twin(&sleeper("run", 300), json!({"deadline": "50ms"}), json!({})).await;
+    let fault = twin(&sleeper("run", 1000), json!({"deadline": "300ms"}), json!({})).await;
     is(&fault, Phase::Call, FaultKind::HostDeadline);
-    let fault = twin(&sleeper("init", 300), json!({"deadline": "50ms"}), json!({})).await;
+    let fault = twin(&sleeper("init", 1000), json!({"deadline": "300ms"}), json!({})).await;
     is(&fault, Phase::Init, FaultKind::HostDeadline);
 }
 
