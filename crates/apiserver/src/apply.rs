@@ -104,8 +104,9 @@ impl Store {
         let was = tracked(&live);
         let mut merged = merge(lists, was.clone(), &config);
         let mut gone = before.clone();
-        gone.subtract(&managers.all());
-        prune(lists, &mut merged, &gone);
+        let kept = managers.all();
+        gone.subtract(&kept);
+        prune(lists, &mut merged, &gone, &kept);
         let changes = compare(lists, &was, &merged);
         if !options.force {
             managers.check_conflicts(id, &changes.changed)?;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     error::ApiError,
     kind::{Kind, Kinds, Served, api_version},
+    openapi,
 };
 
 /// The Kubernetes minor version whose API this is.
@@ -16,8 +17,9 @@ const MINOR: &str = "37";
 pub(crate) fn answer(kinds: &Kinds, path: &[String]) -> Result<Value, ApiError> {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {
-        [] => Ok(json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/readyz", "/version"]})),
+        [] => Ok(json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]})),
         ["version"] => Ok(version()),
+        ["openapi", "v3", path @ ..] => openapi::answer(kinds, path),
         ["api"] => Ok(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})),
         ["apis"] => {
             let groups: Vec<Value> = groups(kinds)

@@ -31,6 +31,7 @@ mod limits;
 mod list;
 mod load;
 mod object;
+mod openapi;
 mod patch;
 mod reply;
 mod route;

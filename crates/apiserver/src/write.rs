@@ -220,7 +220,12 @@ impl Store {
         let defined = self.define(view, &mut new)?;
         let changed = match view.kind.generation {
             Generation::Never => false,
-            Generation::Spec => new.body.get("spec") != old.body.get("spec"),
+            // Of a Deployment, annotations count as well: its ReplicaSets carry them.
+            Generation::Spec => {
+                let annotations =
+                    view.id.as_str() == "deployments.apps" && new.meta.annotations != old.meta.annotations;
+                annotations || new.body.get("spec") != old.body.get("spec")
+            }
             Generation::Content if target.status => false,
             Generation::Content => new.body != old.body,
         };

@@ -76,21 +76,26 @@ fn merge_items(lists: &Lists, path: &mut String, old: &[(String, &Value)], new: 
     Value::Array(merged)
 }
 
-/// Takes out the fields of `gone`.
-pub(crate) fn prune(lists: &Lists, value: &mut Value, gone: &Set) {
-    prune_at(lists, &mut String::new(), value, gone);
+/// Takes out the fields of `gone`. What is empty then goes as well, unless it is one of `kept` as such.
+pub(crate) fn prune(lists: &Lists, value: &mut Value, gone: &Set, kept: &Set) {
+    prune_at(lists, &mut String::new(), value, gone, Some(kept));
 }
 
 /// Whether nothing is left of the value, so that it goes as well.
-fn prune_at(lists: &Lists, path: &mut String, value: &mut Value, gone: &Set) -> bool {
+fn prune_at(lists: &Lists, path: &mut String, value: &mut Value, gone: &Set, kept: Option<&Set>) -> bool {
+    let keep = kept.is_some_and(|kept| kept.member);
+    let keeps = |element: &str| kept.and_then(|kept| kept.children.get(element));
     match value {
         Value::Object(map) => {
             let before = map.len();
             map.retain(|field, value| {
-                let below = gone.children.get(&format!("f:{field}"));
-                below.is_none_or(|below| !within(path, field, |path| prune_at(lists, path, value, below)))
+                let element = format!("f:{field}");
+                let Some(below) = gone.children.get(&element) else {
+                    return true;
+                };
+                !within(path, field, |path| prune_at(lists, path, value, below, keeps(&element)))
             });
-            map.is_empty() && (gone.member || before > 0)
+            map.is_empty() && (gone.member || before > 0) && !keep
         }
         Value::Array(items) => {
             let Some(list) = lists.get(path) else {
@@ -101,17 +106,29 @@ fn prune_at(lists: &Lists, path: &mut String, value: &mut Value, gone: &Set) -> 
             }
             let before = items.len();
             items.retain_mut(|item| {
-                let below = element(list, item).and_then(|element| gone.children.get(&element));
-                below.is_none_or(|below| !prune_item(lists, path, list, item, below))
+                let Some(element) = element(list, item) else {
+                    return true;
+                };
+                let Some(below) = gone.children.get(&element) else {
+                    return true;
+                };
+                !prune_item(lists, path, list, item, below, keeps(&element))
             });
-            items.is_empty() && before > 0
+            items.is_empty() && before > 0 && !keep
         }
         _ => gone.member,
     }
 }
 
 /// Whether an item goes: it is to go, and nothing that others manage is left of it.
-fn prune_item(lists: &Lists, path: &mut String, list: &ListType, item: &mut Value, gone: &Set) -> bool {
+fn prune_item(
+    lists: &Lists,
+    path: &mut String,
+    list: &ListType,
+    item: &mut Value,
+    gone: &Set,
+    kept: Option<&Set>,
+) -> bool {
     let ListType::Keyed(keys) = list else {
         return gone.member;
     };
@@ -120,7 +137,7 @@ fn prune_item(lists: &Lists, path: &mut String, list: &ListType, item: &mut Valu
     fields
         .children
         .retain(|element, _| element.strip_prefix("f:").is_none_or(|field| !is_key(field)));
-    prune_at(lists, path, item, &fields);
+    prune_at(lists, path, item, &fields, kept);
     gone.member
         && item
             .as_object()

@@ -120,8 +120,6 @@ fn compare_at(lists: &Lists, path: &mut String, old: &Value, new: &Value) -> Cha
         return changes;
     }
     if let (Value::Object(old), Value::Object(new)) = (old, new) {
-        changes.removed.member = old.is_empty();
-        changes.changed.member = new.is_empty();
         for (field, value) in new {
             let below = within(path, field, |path| match old.get(field) {
                 Some(old) => compare_at(lists, path, old, value),

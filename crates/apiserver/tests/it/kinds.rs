@@ -51,6 +51,7 @@ async fn clients_discover_what_is_served() {
             .with_status(),
     );
     assert_eq!(client.apiserver_version().await.unwrap().major, "1");
+    let again = client.clone();
     let discovery = Discovery::new(client).run().await.unwrap();
     let gvk = |group: &str, version: &str, kind: &str| GroupVersionKind::gvk(group, version, kind);
     let (rollout, caps) = discovery
@@ -73,6 +74,15 @@ async fn clients_discover_what_is_served() {
     ] {
         assert!(discovery.resolve_gvk(&gvk(group, "v1", kind)).is_some(), "{kind}");
     }
+    let request = http::Request::get("/openapi/v3/apis/argoproj.io/v1alpha1")
+        .body(Vec::new())
+        .unwrap();
+    let openapi: Value = again.request(request).await.unwrap();
+    let path = "/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts/{name}";
+    assert_eq!(
+        openapi["paths"][path]["patch"]["parameters"][2]["name"],
+        "fieldValidation"
+    );
     assert!(
         discovery
             .resolve_gvk(&gvk("gateway.networking.k8s.io", "v1beta1", "HTTPRoute"))

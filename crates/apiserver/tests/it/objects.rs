@@ -306,3 +306,71 @@ async fn a_finalizer_holds_an_object() {
         .unwrap();
     assert!(maps.get_opt("a").await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_dry_run_does_nothing_and_a_status_is_replaced_alone() {
+    let (server, client) = start();
+    let rollouts = custom(&client, "Rollout");
+    let made = object("Rollout", "r", &json!({"spec": {"replicas": 1}}));
+    let before = server.revision();
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    assert!(rollouts.create(&dry, &made).await.unwrap().metadata.uid.is_some());
+    assert_eq!(server.revision(), before);
+    let mut made = rollouts.create(&PostParams::default(), &made).await.unwrap();
+    made.data["spec"]["replicas"] = json!(9);
+    made.data["status"] = json!({"phase": "Healthy"});
+    let replaced = rollouts
+        .replace_status("r", &PostParams::default(), &made)
+        .await
+        .unwrap();
+    assert_eq!(
+        replaced.data,
+        json!({"spec": {"replicas": 1}, "status": {"phase": "Healthy"}})
+    );
+    let read = rollouts.get_status("r").await.unwrap();
+    assert_eq!(read.metadata.resource_version, replaced.metadata.resource_version);
+    // An older version that does not exist yet is not waited for.
+    let future = ListParams::default()
+        .at("999")
+        .matching(kube::api::VersionMatch::NotOlderThan);
+    assert_eq!(refusal(rollouts.list(&future).await).0, 504);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_that_name_the_version_lose_nothing() {
+    const WRITERS: u32 = 4;
+    const TIMES: u32 = 25;
+    let (_server, client) = start();
+    let maps: Api<ConfigMap> = Api::default_namespaced(client);
+    let map = json!({"metadata": {"name": "n"}, "data": {"n": "0"}});
+    maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap())
+        .await
+        .unwrap();
+    let writers = (0..WRITERS).map(|_| {
+        let maps = maps.clone();
+        tokio::spawn(async move {
+            let mut done = 0;
+            while done < TIMES {
+                let mut map = maps.get("n").await.unwrap();
+                let data = map.data.as_mut().unwrap();
+                let next = data["n"].parse::<u32>().unwrap() + 1;
+                data.insert("n".into(), next.to_string());
+                match maps.replace("n", &PostParams::default(), &map).await {
+                    Ok(_) => done += 1,
+                    Err(Error::Api(status)) if status.code == 409 => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    assert_eq!(
+        maps.get("n").await.unwrap().data.unwrap()["n"],
+        (WRITERS * TIMES).to_string()
+    );
+}

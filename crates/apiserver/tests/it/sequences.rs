@@ -1,6 +1,9 @@
 //! Random sequences of writes keep what clients rely on.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use http_body_util::BodyExt;
 use proptest::prelude::*;
@@ -136,8 +139,95 @@ async fn follow(
     state
 }
 
+/// Every path of `fieldsV1`.
+fn paths(fields: &Value, at: &str, all: &mut BTreeSet<String>) {
+    let fields = fields.as_object().unwrap();
+    if fields.is_empty() || fields.contains_key(".") {
+        all.insert(at.to_owned());
+    }
+    for (element, below) in fields.iter().filter(|(element, _)| *element != ".") {
+        paths(below, &format!("{at}/{element}"), all);
+    }
+}
+
+/// Every path of an object of objects, and those of its leaves.
+fn nodes(value: &Value, at: &str, all: &mut BTreeSet<String>, leaves: &mut BTreeSet<String>) {
+    all.insert(at.to_owned());
+    match value.as_object() {
+        // What was emptied is left over without a manager, as in the real server.
+        Some(map) => {
+            for (key, value) in map {
+                nodes(value, &format!("{at}/f:{key}"), all, leaves);
+            }
+        }
+        None => {
+            leaves.insert(at.to_owned());
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_field_has_a_manager_and_applying_again_changes_nothing(
+        steps in proptest::collection::vec((0_u8..4, any::<bool>(), proptest::collection::btree_map("[a-d]", proptest::collection::btree_map("[x-z]", 0_u8..2, 0..3), 0..4)), 1..24)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let server = ApiServer::new(clock());
+            for (who, merges, spec) in steps {
+                let spec = json!(spec);
+                let (content_type, body) = if merges {
+                    ("application/merge-patch+json", json!({"spec": spec}))
+                } else {
+                    ("application/apply-patch+yaml", rollout(0, &spec))
+                };
+                let uri = |force: bool| {
+                    let force = if force && !merges { "&force=true" } else { "" };
+                    format!("{PATH}/r0?fieldManager=m{who}{force}")
+                };
+                let write = async |force| {
+                    send(&server, "PATCH", &uri(force), content_type, body.to_string().into_bytes()).await
+                };
+                let before = server.revision();
+                let (code, _) = write(false).await;
+                prop_assert!(matches!(code, 200 | 201 | 404 | 409), "{}", code);
+                if code >= 400 {
+                    prop_assert_eq!(server.revision(), before);
+                }
+                if code == 409 {
+                    prop_assert_eq!(write(true).await.0, 200);
+                }
+                let Some(object) = server.object("argoproj.io/v1alpha1", "Rollout", "default", "r0") else { continue };
+                // What was asked for is there.
+                let asked: BTreeMap<String, Value> = serde_json::from_value(spec).unwrap();
+                for (key, value) in &asked {
+                    for (inner, value) in value.as_object().unwrap() {
+                        prop_assert_eq!(&object["spec"][key][inner], value);
+                    }
+                }
+                let revision = server.revision();
+                prop_assert_eq!(write(true).await.0, 200);
+                prop_assert_eq!(server.revision(), revision);
+                // Each field has somebody, and nobody has a field that is not there.
+                let (mut all, mut leaves, mut managed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+                if object.get("spec").is_some() {
+                    nodes(&object["spec"], "/f:spec", &mut all, &mut leaves);
+                }
+                for entry in object["metadata"]["managedFields"].as_array().into_iter().flatten() {
+                    paths(&entry["fieldsV1"], "", &mut managed);
+                }
+                prop_assert!(leaves.is_subset(&managed), "{:?} {:?}", leaves, managed);
+                prop_assert!(managed.is_subset(&all), "{:?} {:?}", managed, all);
+            }
+            Ok(())
+        })?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_list_and_the_watch_from_it_make_the_newest_list(steps in proptest::collection::vec(step(), 1..40), at in any::<proptest::sample::Index>()) {

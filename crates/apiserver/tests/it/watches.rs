@@ -5,14 +5,15 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api,
+    Api, Client,
     api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams},
     runtime::{WatchStreamExt, reflector, watcher},
 };
+use rollcage_apiserver::{ApiServer, Lagged, Limits};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::start;
+use crate::{clock, start};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -128,4 +129,88 @@ async fn kubes_watcher_keeps_a_cache_through_broken_watches_and_lost_history() {
         wait_for("third", false).await;
         task.abort();
     }
+}
+
+#[tokio::test]
+async fn bookmarks_tell_how_far_the_world_is() {
+    let limits = Limits {
+        bookmark: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let server = ApiServer::with_limits(clock(), limits);
+    let client = Client::new(server.service(), "default");
+    let maps: Api<ConfigMap> = Api::default_namespaced(client.clone());
+    let from = server.revision();
+    let mut watch = maps
+        .watch(&WatchParams::default().timeout(20), &from.to_string())
+        .await
+        .unwrap()
+        .boxed();
+    // Something that this watch does not tell.
+    let elsewhere: Api<ConfigMap> = Api::namespaced(client, "kube-system");
+    elsewhere.create(&PostParams::default(), &map("a", "x")).await.unwrap();
+    loop {
+        let WatchEvent::Bookmark(mark) = timeout(SOON, watch.try_next()).await.unwrap().unwrap().unwrap() else {
+            panic!()
+        };
+        if mark.metadata.resource_version.parse::<u64>().unwrap() > from {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn old_history_goes_by_number_and_by_size() {
+    for limits in [
+        Limits {
+            history: 3,
+            ..Limits::default()
+        },
+        Limits {
+            history_bytes: 4096,
+            ..Limits::default()
+        },
+    ] {
+        let server = ApiServer::with_limits(clock(), limits);
+        let maps: Api<ConfigMap> = Api::default_namespaced(Client::new(server.service(), "default"));
+        let from = server.revision().to_string();
+        let large = json!({"metadata": {"generateName": "m-"}, "data": {"x": "y".repeat(1500)}});
+        for _ in 0..4 {
+            maps.create(&PostParams::default(), &serde_json::from_value(large.clone()).unwrap())
+                .await
+                .unwrap();
+        }
+        let mut watch = maps
+            .watch(&WatchParams::default().timeout(20), &from)
+            .await
+            .unwrap()
+            .boxed();
+        assert_eq!(
+            told(&timeout(SOON, watch.try_next()).await.unwrap().unwrap().unwrap()),
+            "!410"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_waits_for_changes_and_is_told_when_it_lagged() {
+    let server = ApiServer::with_limits(
+        clock(),
+        Limits {
+            unread: 3,
+            ..Limits::default()
+        },
+    );
+    let feed = server.subscribe();
+    let waiting = tokio::spawn(async move { (feed.next().await.unwrap().name, feed) });
+    tokio::task::yield_now().await;
+    server.ensure_namespace("a");
+    let (name, feed) = timeout(SOON, waiting).await.unwrap().unwrap();
+    assert_eq!(name, "a");
+    for index in 0..5 {
+        server.ensure_namespace(&format!("n{index}"));
+    }
+    assert_eq!(feed.try_next().unwrap_err(), Lagged);
+    server.ensure_namespace("b");
+    assert_eq!(feed.drain().unwrap().last().unwrap().name, "b");
 }
