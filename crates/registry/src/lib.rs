@@ -27,6 +27,7 @@
 mod admission;
 mod breaker;
 mod circuit;
+mod components;
 pub mod config;
 mod fair_queue;
 mod handle;
@@ -44,6 +45,7 @@ mod targets;
 mod testing;
 
 pub use circuit::{BreakerState, FIRST_PAUSE};
+pub use components::ComponentLoader;
 pub use config::{ConfigFile, ConfigMap, ConfigMaps};
 pub use loader::{Loaded, Loader, Plugin, Port, Progress, Runtime, Stage};
 pub use monotonic::{Monotonic, SystemMonotonic};

@@ -80,8 +80,8 @@ impl<L: Loader> Pipeline<L> {
     }
 
     /// From bytes to port. Of one digest, one compilation at a time, and its result is shared for as long as it is used.
-    async fn start(&self, plugin: &Plugin, bytes: L::Bytes, progress: &dyn Progress) -> Result<Loaded, Box<Fault>> {
-        let digest = self.loader.digest(&bytes);
+    async fn start(&self, plugin: &Plugin, bytes: &L::Bytes, progress: &dyn Progress) -> Result<Loaded, Box<Fault>> {
+        let digest = self.loader.digest(bytes);
         progress.at(Stage::Compiling);
         let component = {
             let flight = self.components.get(&digest);
@@ -89,7 +89,7 @@ impl<L: Loader> Pipeline<L> {
             if let Some(component) = shared.upgrade() {
                 component
             } else {
-                let component = self.loader.compile(plugin, &bytes).await?;
+                let component = self.loader.compile(plugin, bytes).await?;
                 *shared = Arc::downgrade(&component);
                 component
             }
@@ -103,8 +103,8 @@ impl<L: Loader> Pipeline<L> {
         let digest = self.loader.digest(&bytes);
         progress.digest(&digest);
         let _ = progress.got.set(digest);
-        let loaded = self.start(plugin, bytes, progress).await?;
-        if let Err(fault) = self.loader.remember(&plugin.id, &loaded.digest).await {
+        let loaded = self.start(plugin, &bytes, progress).await?;
+        if let Err(fault) = self.loader.remember(plugin, &bytes).await {
             tracing::warn!(plugin = %plugin.id, %fault, "cannot note what serves: a restart may not find it");
         }
         Ok(loaded)
@@ -117,7 +117,7 @@ impl<L: Loader> Pipeline<L> {
             // They are the wanted ones, and what keeps those from serving keeps these.
             return None;
         }
-        match self.start(plugin, bytes, &Silent).await {
+        match self.start(plugin, &bytes, &Silent).await {
             Ok(loaded) => Some(loaded),
             Err(fault) => {
                 tracing::warn!(plugin = %plugin.id, %fault, "the last known good version does not load either");

@@ -182,8 +182,8 @@ impl Loader for FakeLoader {
         self.0.kept(id)
     }
 
-    async fn remember(&self, id: &PluginId, digest: &str) -> Result<(), Box<Fault>> {
-        self.0.keep(id, digest);
+    async fn remember(&self, plugin: &Plugin, bytes: &Self::Bytes) -> Result<(), Box<Fault>> {
+        self.0.keep(&plugin.id, &self.digest(bytes));
         Ok(())
     }
 }
