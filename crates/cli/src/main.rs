@@ -1,2 +1,46 @@
-//! rollcage
-fn main() {}
+//! The `rollcage` command: arguments in, exit code and text or JSON out. What it does is in `rollcage-harness`.
+
+mod args;
+mod commands;
+mod output;
+mod progress;
+mod render;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser;
+use output::Out;
+use rollcage_harness::CommandError;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Another provider can only have been installed by this process, and it would do as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Command::Compile { args } = cli.command {
+        return rollcage_sandbox::compiler_main(args.into_iter());
+    }
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("ROLLCAGE_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let out = Out::new(cli.output);
+    let ended = runtime().and_then(|runtime| runtime.block_on(commands::run(cli, &out)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out.error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::usage(format!("no threads can be started: {error}"), "raise the process limit"))
+}

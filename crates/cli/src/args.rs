@@ -1,0 +1,241 @@
+//! The command line: what can be typed, with examples.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use rollcage_api::{ByteSize, GoDuration, plugin::PluginKind};
+
+/// Argo Rollouts plugins as sandboxed WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "rollcage", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// How results are written to standard output.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// Folder for plugin bytes and compiled code [default: $XDG_CACHE_HOME/rollcage].
+    #[arg(long, global = true, env = "ROLLCAGE_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play the manifests of a folder against an in-process Kubernetes API, without a cluster.
+    #[command(after_help = DEV_EXAMPLES)]
+    Dev(DevArgs),
+    /// Create, look into, call and measure plugins, without a cluster.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  rollcage completion bash > /etc/bash_completion.d/rollcage")]
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+    /// The compiler's child process: component on standard input, compiled code to a file.
+    #[command(hide = true)]
+    Compile {
+        /// Arguments of the compiler.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+const DEV_EXAMPLES: &str = "Examples:
+  rollcage dev examples/analysis                  play a scenario, with a live view on a terminal
+  rollcage dev . --fast-forward                   an hour of intervals in seconds
+  rollcage dev . --output json | jq .analysisRuns
+  rollcage dev . --listen 127.0.0.1:8001          and: kubectl --server http://127.0.0.1:8001 get analysisruns
+
+Exit status: 0 when every expectation holds, 1 when one does not, 2 when DIR cannot be read.";
+
+/// Arguments of `dev`.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Folder with manifests (*.yaml, *.json) and, optionally, scenario.yaml.
+    pub dir: PathBuf,
+    /// Jump from one due time to the next instead of waiting.
+    #[arg(long)]
+    pub fast_forward: bool,
+    /// Serve the in-process Kubernetes API here, so that kubectl can watch.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// What to do with a plugin.
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// Create a plugin project that builds.
+    #[command(after_help = "Examples:
+  rollcage plugin new latency --kind metric-provider --lang rust
+  rollcage plugin new mesh --kind traffic-router --lang js")]
+    New(NewArgs),
+    /// Tell what a plugin is, what it imports and what it would like to reach.
+    #[command(after_help = "Examples:
+  rollcage plugin inspect target/plugins/prometheus.wasm
+  rollcage plugin inspect plugin.wasm --entry entry.yaml   what is wished for and what is granted
+  rollcage plugin inspect plugin.wasm --output json | jq .wants")]
+    Inspect(InspectArgs),
+    /// Call one method of a plugin.
+    #[command(after_help = "Examples:
+  rollcage plugin call hello.wasm run -i input.yaml
+  rollcage plugin call prometheus.wasm run -i input.yaml --allow-http prometheus.monitoring.svc:9090
+  rollcage plugin call nginx.wasm set-weight -i input.yaml --entry entry.yaml --kube manifests/
+  echo '{\"rollout\": {}, \"desiredWeight\": 10}' | rollcage plugin call nginx.wasm set-weight -i -
+
+Exit status: 0 fine, 1 the plugin answered with an error, 2 usage or INPUT, 3 the plugin could not be
+loaded, 4 a fault in init or in the call.")]
+    Call(CallArgs),
+    /// Measure how quickly a plugin answers.
+    #[command(after_help = "Examples:
+  rollcage plugin bench hello.wasm
+  rollcage plugin bench hello.wasm -i input.yaml --calls 100000 --concurrency 16
+  rollcage plugin bench hello.wasm --budget p99=100us")]
+    Bench(BenchArgs),
+    /// Build the plugin project of a folder into a component.
+    #[command(after_help = "Example:
+  rollcage plugin build . -o latency.wasm")]
+    Build(BuildArgs),
+}
+
+/// Arguments of `plugin new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// Name of the project, and of the folder that is created for it.
+    pub name: String,
+    /// What the plugin extends.
+    #[arg(long, value_parser = parse_kind, value_name = "metric-provider|traffic-router|step")]
+    pub kind: PluginKind,
+    /// Language of the project.
+    #[arg(long, value_enum)]
+    pub lang: Language,
+}
+
+/// Language of a plugin project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Rust, with the SDK.
+    Rust,
+    /// JavaScript.
+    Js,
+}
+
+/// Arguments of `plugin build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// The project's folder.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// The component [default: <folder's name>.wasm in the folder].
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `plugin inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The plugin.
+    pub file: PathBuf,
+    /// One plugin entry as in the ConfigMap: shows what is wished for and not granted.
+    #[arg(long, value_name = "E.yaml")]
+    pub entry: Option<PathBuf>,
+    /// Also runs `init` in a throw-away instance, with the entry's args.
+    #[arg(long)]
+    pub run: bool,
+}
+
+/// Which plugin is called, and what it may use.
+#[derive(Debug, Args)]
+pub struct PluginArgs {
+    /// The plugin.
+    pub file: PathBuf,
+    /// One plugin entry as in the ConfigMap: limits, permissions, args, env.
+    #[arg(long, value_name = "E.yaml")]
+    pub entry: Option<PathBuf>,
+    /// Replaces the plugin's own configuration in INPUT (YAML or JSON file).
+    #[arg(long, value_name = "C")]
+    pub config: Option<PathBuf>,
+    /// The plugin's name [default: the entry's, else the only key of INPUT's plugin map].
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Grants an HTTP server: NAME:PORT, ADDRESS:PORT or CIDR:PORT.
+    #[arg(long, value_name = "GRANT")]
+    pub allow_http: Vec<String>,
+    /// Loads the manifests of this folder into an in-process Kubernetes API for the plugin, and prints what it changed.
+    #[arg(long, value_name = "DIR")]
+    pub kube: Option<PathBuf>,
+    /// Longest time of one call, such as 10s.
+    #[arg(long, value_name = "D")]
+    pub deadline: Option<GoDuration>,
+    /// Memory of one instance, such as 64Mi.
+    #[arg(long, value_name = "M")]
+    pub memory: Option<ByteSize>,
+}
+
+/// Arguments of `plugin call`.
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// Which plugin, with which rights. (FILE comes before METHOD.)
+    #[command(flatten)]
+    pub plugin: PluginArgs,
+    /// The contract's name of the method, such as run or set-weight.
+    pub method: String,
+    /// The method's arguments (YAML or JSON file, `-` for standard input).
+    #[arg(short, long, value_name = "INPUT")]
+    pub input: PathBuf,
+}
+
+/// Arguments of `plugin bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Which plugin, with which rights.
+    #[command(flatten)]
+    pub plugin: PluginArgs,
+    /// The method [default: run; for a traffic router set-weight].
+    #[arg(long)]
+    pub method: Option<String>,
+    /// The method's arguments (YAML or JSON file, `-` for standard input) [default: the smallest possible].
+    #[arg(short, long, value_name = "INPUT")]
+    pub input: Option<PathBuf>,
+    /// How many calls, after a tenth of that to warm up.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub calls: u32,
+    /// Calls at the same time.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub concurrency: u32,
+    /// Fails when a figure is above its budget: p50, p90 or p99, such as p99=100us.
+    #[arg(long, value_name = "FIGURE=DURATION")]
+    pub budget: Vec<String>,
+}
+
+fn parse_kind(text: &str) -> Result<PluginKind, String> {
+    PluginKind::ALL
+        .into_iter()
+        .find(|kind| kind.world() == text)
+        .ok_or_else(|| "one of metric-provider, traffic-router, step".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

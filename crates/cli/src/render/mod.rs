@@ -1,0 +1,8 @@
+//! Results as text for people. Colours are stripped where the output is no terminal.
+
+pub mod dev;
+pub mod plugin;
+mod style;
+mod table;
+
+pub use table::clip;

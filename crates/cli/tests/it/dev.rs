@@ -1,0 +1,109 @@
+//! `rollcage dev`.
+
+use serde_json::{Value, json};
+
+use crate::support::{file, plugin, rollcage, root, run};
+
+fn phases(report: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    report["analysisRuns"].as_array().unwrap().iter().map(|run| (text(&run["name"]), text(&run["phase"]))).collect()
+}
+
+#[test]
+fn the_analysis_example_ends_as_expected() {
+    let ended = run(rollcage().args(["dev", "examples/analysis", "--fast-forward", "--output", "json"]));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let report = ended.json();
+    assert_eq!(report["ok"], json!(true));
+    let expected = [
+        ("canary-is-bad", "Failed"),
+        ("nobody-can-tell", "Inconclusive"),
+        ("stable-is-good", "Successful"),
+        ("waits-for-its-plugin", "Successful"),
+    ];
+    assert_eq!(phases(&report), expected.map(|(name, phase)| (name.to_owned(), phase.to_owned())));
+    let tampered = report["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "shop/tampered").unwrap();
+    assert_eq!((&tampered["state"], &tampered["phase"]), (&json!("Unavailable"), &json!("verify")));
+    assert!(!report["events"].as_array().unwrap().is_empty());
+    assert!(report["virtualSeconds"].as_f64().unwrap() >= 15.0);
+}
+
+#[test]
+fn an_hour_takes_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let location = format!("file://{}", plugin("web").display());
+    file(
+        &dir,
+        "all.yaml",
+        &format!(
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {{name: rollcage-config, namespace: argo-rollouts}}
+data:
+  metricProviderPlugins: |-
+    - {{name: a/web, location: '{location}', permissions: {{http: ['svc.example:80']}}}}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisRun
+metadata: {{name: hourly, namespace: default}}
+spec:
+  metrics:
+    - name: m
+      interval: 1m
+      count: 60
+      successCondition: result == 1
+      provider: {{plugin: {{a/web: {{url: 'http://svc.example/'}}}}}}
+"
+        ),
+    );
+    file(&dir, "scenario.yaml", "http: [{host: 'svc.example:80', answers: [{body: '1'}]}]");
+    let ended = run(rollcage().args(["dev", "--fast-forward", "--output", "json"]).arg(dir.path()));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let report = ended.json();
+    let seconds = report["virtualSeconds"].as_f64().unwrap();
+    assert!((3540.0..3700.0).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn an_expectation_that_does_not_hold_is_1() {
+    let dir = tempfile::tempdir().unwrap();
+    file(&dir, "scenario.yaml", "{until: 1m, expect: [{analysisRun: nobody, phase: Successful}]}");
+    let ended = run(rollcage().args(["dev", "--fast-forward", "--output", "json"]).arg(dir.path()));
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert_eq!(ended.json()["ok"], json!(false));
+}
+
+#[test]
+fn a_broken_manifest_is_told_and_the_others_are_played() {
+    let dir = tempfile::tempdir().unwrap();
+    file(&dir, "broken.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisRun\nmetadata: {name: [\n");
+    file(
+        &dir,
+        "typed.yaml",
+        "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisRun\nmetadata: {name: typed, namespace: default}\nspec:\n  metrics: 7\n",
+    );
+    file(
+        &dir,
+        "good.yaml",
+        "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisRun\nmetadata: {name: good, namespace: default}\nspec:\n  metrics:\n    - {name: m, provider: {plugin: {no/such: {}}}}\n",
+    );
+    file(&dir, "scenario.yaml", "{until: 30m, expect: [{analysisRun: good, phase: Error}]}");
+    let ended = run(rollcage().args(["dev", "--fast-forward", "--output", "json"]).arg(dir.path()));
+    let report = ended.json();
+    let problems = report["problems"].to_string();
+    assert!(problems.contains("broken.yaml"), "{problems}");
+    assert!(problems.contains("metrics"), "{problems}");
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(report["analysisRuns"].to_string().contains("no/such"), "{report}");
+}
+
+#[test]
+fn a_folder_that_is_none_is_usage() {
+    assert_eq!(run(rollcage().args(["dev", "no/such/folder"])).code, 2);
+    let dir = tempfile::tempdir().unwrap();
+    file(&dir, "scenario.yaml", "{expects: []}");
+    let ended = run(rollcage().args(["dev"]).arg(dir.path()));
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.stderr.contains("expects"), "{ended:?}");
+    assert!(root().join("docs/dev.md").exists());
+}

@@ -1,0 +1,94 @@
+//! `rollcage plugin call`: one call, with what it used and what it changed.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use rollcage_core::{Call, CallUsage};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    error::CommandError,
+    input::Input,
+    invoke::invoke,
+    method::Method,
+    session::{Session, SessionOptions},
+    workbench::Workbench,
+};
+
+/// What to call.
+#[derive(Clone, Debug)]
+pub struct CallOptions {
+    /// The plugin, with which rights.
+    pub session: SessionOptions,
+    /// The contract's name of the method.
+    pub method: String,
+    /// INPUT as name and text.
+    pub input: (String, String),
+}
+
+/// How a call went.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallReport {
+    /// Always true: a call that did not answer is an error.
+    pub ok: bool,
+    /// The answer in Argo's shape; null for methods without one.
+    pub result: Value,
+    /// Real time of the call in microseconds.
+    pub duration_us: u64,
+    /// What it used.
+    #[serde(flatten)]
+    pub usage: CallUsage,
+    /// With `--kube`: what it changed, a unified diff an object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<ObjectDiff>>,
+}
+
+/// One changed object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObjectDiff {
+    /// `Kind namespace/name`.
+    pub object: String,
+    /// Unified diff of the YAML before and after.
+    pub diff: String,
+}
+
+/// A call and how it ended; what it used is told in both cases.
+#[derive(Debug)]
+pub struct Called {
+    /// The report, or why there is none.
+    pub result: Result<CallReport, CommandError>,
+    /// Lines that the plugin logged.
+    pub log: Vec<(String, String)>,
+}
+
+/// Calls once.
+pub async fn call(workbench: &Workbench, options: CallOptions) -> Result<Called, CommandError> {
+    let session = Session::open(workbench, options.session, |kind, _| {
+        let method = Method::of(kind, &options.method)?;
+        let (file, text) = &options.input;
+        Ok((method, Input::read(file, text, method)?))
+    })
+    .await?;
+    let usage = Arc::new(Mutex::new(CallUsage::default()));
+    let call = Call { usage: Some(Arc::clone(&usage)), ..Call::for_namespace(session.namespace()) };
+    let before = session.snapshot();
+    let started = Instant::now();
+    let answer = invoke(session.port(), session.method(), session.input(), &call).await;
+    let duration = started.elapsed();
+    let changes = before.map(|before| session.changes_since(&before));
+    let usage = usage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let log = usage.log.clone();
+    let name = session.name().to_owned();
+    let result = answer.map_err(|error| CommandError::from_call(&name, error)).map(|result| CallReport {
+        ok: true,
+        result,
+        duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+        usage,
+        changes,
+    });
+    Ok(Called { result, log })
+}

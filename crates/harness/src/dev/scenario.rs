@@ -1,0 +1,143 @@
+//! `scenario.yaml`: what surrounds the manifests of a folder, what happens when, and what is expected.
+
+use std::path::PathBuf;
+
+use rollcage_api::{GoDuration, analysis::AnalysisPhase};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A whole scenario. Unknown fields are errors: a misspelt expectation must not pass.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Scenario {
+    /// Longest time to play, on the scenario's clock.
+    pub until: Option<GoDuration>,
+    /// When the scenario's clock starts; now when absent.
+    pub start: Option<jiff::Timestamp>,
+    /// HTTP answers in the network's place.
+    pub http: Vec<HttpRule>,
+    /// HTTP servers on loopback, for plugins to be fetched from.
+    pub servers: Vec<FileServer>,
+    /// What users do, and when.
+    pub actions: Vec<Action>,
+    /// How AnalysisRuns end; without any, all are expected to be Successful.
+    pub expect: Vec<Expectation>,
+}
+
+/// Answers for the requests that match.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct HttpRule {
+    /// `NAME:PORT` of the server.
+    pub host: String,
+    /// Method; any when empty.
+    pub method: String,
+    /// Path; any when empty.
+    pub path: String,
+    /// A text that the decoded query string or the body holds; any when empty.
+    pub contains: String,
+    /// Given in turn; the last one is repeated.
+    pub answers: Vec<Answer>,
+}
+
+/// One answer.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Answer {
+    /// Status code; 200 when absent.
+    pub status: Option<u16>,
+    /// Headers; `content-type: application/json` when absent.
+    pub headers: std::collections::BTreeMap<String, String>,
+    /// The body itself.
+    pub body: Option<String>,
+    /// A file with the body, relative to the scenario.
+    pub body_file: Option<PathBuf>,
+    /// No answer at all: the connection fails with this text.
+    pub fail: Option<String>,
+}
+
+/// A server on loopback that serves files; manifests name it as `{{servers.NAME}}`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct FileServer {
+    /// Its name in `{{servers.NAME}}`, which stands for its address and port.
+    pub name: String,
+    /// The folder, relative to the scenario.
+    pub files: PathBuf,
+    /// Whether it starts without listening.
+    pub down: bool,
+}
+
+/// Something that a user does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// When, after the scenario's start.
+    pub at: GoDuration,
+    /// What.
+    #[serde(flatten)]
+    pub what: Deed,
+}
+
+/// What a user does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Deed {
+    /// Creates an object, or replaces the fields that the manifest has.
+    Apply(Value),
+    /// Merges a patch into an object.
+    Patch {
+        /// `apiVersion` of the object; `argoproj.io/v1alpha1` when absent.
+        #[serde(default, rename = "apiVersion")]
+        api_version: Option<String>,
+        /// Its kind.
+        kind: String,
+        /// Its namespace; `default` when absent.
+        #[serde(default)]
+        namespace: Option<String>,
+        /// Its name.
+        name: String,
+        /// JSON merge patch.
+        patch: Value,
+    },
+    /// Deletes an object.
+    Delete {
+        /// `apiVersion` of the object; `argoproj.io/v1alpha1` when absent.
+        #[serde(default, rename = "apiVersion")]
+        api_version: Option<String>,
+        /// Its kind.
+        kind: String,
+        /// Its namespace; `default` when absent.
+        #[serde(default)]
+        namespace: Option<String>,
+        /// Its name.
+        name: String,
+    },
+    /// A server comes up.
+    ServerUp(String),
+    /// A server goes down.
+    ServerDown(String),
+}
+
+/// How an AnalysisRun is expected to end.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Expectation {
+    /// `NAME`, or `NAMESPACE/NAME`.
+    pub analysis_run: String,
+    /// Its phase at the end.
+    pub phase: AnalysisPhase,
+    /// A text that its message holds; any when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+impl Expectation {
+    /// Whether it speaks of this run.
+    pub fn is_about(&self, namespace: &str, name: &str) -> bool {
+        match self.analysis_run.split_once('/') {
+            Some((wanted_namespace, wanted)) => wanted_namespace == namespace && wanted == name,
+            None => self.analysis_run == name,
+        }
+    }
+}

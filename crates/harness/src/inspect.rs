@@ -1,0 +1,144 @@
+//! `rollcage plugin inspect`: what a plugin is, what it imports and what it would like to reach.
+
+use std::path::PathBuf;
+
+use rollcage_api::plugin::{HttpGrant, KubernetesGrant, Permissions, PluginEntry, PluginKind};
+use serde::Serialize;
+
+use crate::{error::CommandError, workbench::Workbench};
+
+/// What to look into.
+#[derive(Clone, Debug)]
+pub struct InspectOptions {
+    /// The file.
+    pub file: PathBuf,
+    /// Compares its grants with the plugin's wishes.
+    pub entry: Option<PluginEntry>,
+    /// Also runs `init` in a throw-away instance, with the entry's args.
+    pub run: bool,
+}
+
+/// What a plugin is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inspection {
+    /// `sha256:...` of the bytes.
+    pub digest: String,
+    /// Number of bytes.
+    pub size: u64,
+    /// `wasm` or `native`.
+    pub runtime: &'static str,
+    /// The world: `metric-provider`, `traffic-router` or `step`.
+    pub kind: String,
+    /// The contract that it was built for, such as `rollcage:plugin@0.1.0`.
+    pub contract: String,
+    /// Interfaces that it imports.
+    pub imports: Vec<String>,
+    /// What it would like to reach, in the shape of an entry's `permissions`.
+    pub wants: Permissions,
+    /// What a traffic router says that it supports; null for other kinds.
+    pub capabilities: Option<Vec<String>>,
+    /// One line about it.
+    pub summary: String,
+    /// Its own version.
+    pub version: String,
+    /// With an entry: wishes that it does not grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Permissions>,
+    /// With `--run`: `ok`, or how `init` failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+}
+
+impl Inspection {
+    /// The least rights that the plugin asks for, as YAML of an entry.
+    pub fn grant_yaml(&self) -> String {
+        #[derive(Serialize)]
+        struct Grant<'a> {
+            permissions: &'a Permissions,
+        }
+        rollcage_api::yaml::to_string(&Grant { permissions: &self.wants }).unwrap_or_default()
+    }
+}
+
+/// Looks into a plugin file. `describe` and `capabilities` run in the sandbox with nothing granted.
+pub async fn inspect(workbench: &Workbench, options: InspectOptions) -> Result<Inspection, CommandError> {
+    let found = workbench.load(&options.file).await?;
+    let entry = options.entry.clone().unwrap_or_default();
+    let plugin = workbench.plugin(&found, &entry)?;
+    let description = plugin.describe().await?;
+    let capabilities = match found.id.kind {
+        PluginKind::TrafficRouter => Some(plugin.capabilities().await?),
+        PluginKind::MetricProvider | PluginKind::Step => None,
+    };
+    let init = if options.run {
+        let ended = plugin.initialize().await;
+        Some(ended.map_or_else(|fault| fault.to_string(), |()| "ok".to_owned()))
+    } else {
+        None
+    };
+    Ok(Inspection {
+        digest: format!("sha256:{}", found.component.digest()),
+        size: found.size,
+        runtime: "wasm",
+        kind: found.id.kind.to_string(),
+        contract: format!("rollcage:plugin@{}", found.component.contract()),
+        imports: found.component.imports().to_vec(),
+        missing: options.entry.map(|entry| missing(&description.wants, &entry.permissions)),
+        wants: description.wants,
+        capabilities,
+        summary: description.summary,
+        version: description.version,
+        init,
+    })
+}
+
+/// Wishes that no grant covers. A wish for `*` is covered by any HTTP grant: it stands for what the configuration names.
+fn missing(wants: &Permissions, granted: &Permissions) -> Permissions {
+    let http = |wish: &&HttpGrant| match wish.host() {
+        "*" => granted.http.is_empty(),
+        host => !granted.http.iter().any(|grant| grant.host().eq_ignore_ascii_case(host)),
+    };
+    let credential = |name: &str| granted.credentials.iter().any(|credential| credential.name == name);
+    Permissions {
+        http: wants.http.iter().filter(http).cloned().collect(),
+        kubernetes: wants.kubernetes.iter().filter_map(|wish| not_granted(wish, &granted.kubernetes)).collect(),
+        credentials: wants.credentials.iter().filter(|wish| !credential(&wish.name)).cloned().collect(),
+    }
+}
+
+/// The wish with those verbs that no grant has for all its groups and resources.
+fn not_granted(wish: &KubernetesGrant, granted: &[KubernetesGrant]) -> Option<KubernetesGrant> {
+    let covers = |grant: &KubernetesGrant, verb: &String| {
+        let within = |wanted: &[String], has: &[String]| wanted.iter().all(|one| has.contains(one) || has.iter().any(|any| any == "*"));
+        within(&wish.api_groups, &grant.api_groups)
+            && within(&wish.resources, &grant.resources)
+            && within(std::slice::from_ref(verb), &grant.verbs)
+    };
+    let verbs: Vec<String> =
+        wish.verbs.iter().filter(|verb| !granted.iter().any(|grant| covers(grant, verb))).cloned().collect();
+    (!verbs.is_empty()).then(|| KubernetesGrant { verbs, ..wish.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permissions(yaml: &str) -> Permissions {
+        rollcage_api::yaml::from_str("test", yaml).unwrap()
+    }
+
+    #[test]
+    fn what_is_granted_is_not_missing() {
+        let wants = permissions(
+            "{http: ['*'], kubernetes: [{apiGroups: [networking.k8s.io], resources: [ingresses], verbs: [get, patch]}]}",
+        );
+        let granted = permissions(
+            "{http: ['p:9090'], kubernetes: [{apiGroups: [networking.k8s.io], resources: [ingresses], verbs: [get]}]}",
+        );
+        let missing = missing(&wants, &granted);
+        assert!(missing.http.is_empty());
+        assert_eq!(missing.kubernetes[0].verbs, ["patch"]);
+        assert_eq!(super::missing(&wants, &Permissions::default()), wants);
+    }
+}
