@@ -23,12 +23,12 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("ROLLCAGE_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
         )
         .with_writer(std::io::stderr)
         .init();
     let out = Out::new(cli.output);
-    let ended = runtime().and_then(|runtime| runtime.block_on(commands::run(cli, &out)));
+    let ended = runtime().and_then(|runtime| runtime.block_on(commands::run(cli, out)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

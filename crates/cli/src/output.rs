@@ -29,7 +29,8 @@ impl Out {
         match self.output {
             Output::Text => lines().iter().for_each(|line| println!("{line}")),
             Output::Json => {
-                let value = serde_json::to_value(value).unwrap_or_else(|error| json!({"unprintable": error.to_string()}));
+                let value =
+                    serde_json::to_value(value).unwrap_or_else(|error| json!({"unprintable": error.to_string()}));
                 println!("{value}");
             }
         }
@@ -43,9 +44,9 @@ impl Out {
             Output::Json => println!("{}", error.to_json()),
         }
     }
+}
 
-    /// Something to know beside the result.
-    pub fn note(self, text: &str) {
-        eprintln!("{text}");
-    }
+/// Something to know beside the result, on standard error.
+pub fn note(text: &str) {
+    eprintln!("{text}");
 }

@@ -22,7 +22,12 @@ pub struct DevProgress {
 impl DevProgress {
     /// For this process's standard error.
     pub fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), drawn: 0, told: 0, states: Vec::new() }
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            drawn: 0,
+            told: 0,
+            states: Vec::new(),
+        }
     }
 
     /// Shows the state.
@@ -44,7 +49,7 @@ impl DevProgress {
     fn draw(&mut self, lines: &[String]) {
         let mut frame = String::new();
         if self.drawn > 0 {
-            frame.push_str(&format!("\u{1b}[{}A", self.drawn));
+            frame.extend(["\u{1b}[", &self.drawn.to_string(), "A"]);
         }
         frame.push_str("\u{1b}[J");
         let columns = terminal_columns();
@@ -73,5 +78,7 @@ impl DevProgress {
 
 /// Width of the terminal; lines must not wrap, or the view cannot be drawn over.
 fn terminal_columns() -> usize {
-    rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| usize::from(size.ws_col)).max(20)
+    rustix::termios::tcgetwinsize(std::io::stderr())
+        .map_or(80, |size| usize::from(size.ws_col))
+        .max(20)
 }

@@ -25,9 +25,15 @@ pub async fn build(dir: PathBuf, out: Option<PathBuf>) -> Result<Built, CommandE
     let out = out.unwrap_or_else(|| dir.join(format!("{name}.wasm")));
     let built = tokio::task::spawn_blocking(move || Toolchain::new().build(&absolute, &out)).await;
     match built {
-        Ok(Ok(built)) => Ok(Built { file: built.out, size: built.size }),
+        Ok(Ok(built)) => Ok(Built {
+            file: built.out,
+            size: built.size,
+        }),
         Ok(Err(error)) => Err(failed(&error)),
-        Err(error) => Err(CommandError::usage(format!("the build ended unexpectedly: {error}"), "this is a defect")),
+        Err(error) => Err(CommandError::usage(
+            format!("the build ended unexpectedly: {error}"),
+            "this is a defect",
+        )),
     }
 }
 

@@ -22,9 +22,8 @@ impl CacheDir {
             .or_else(|| absolute("XDG_CACHE_HOME").map(|path| path.join("rollcage")))
             .or_else(|| absolute("HOME").map(|path| path.join(".cache/rollcage")));
         let survives = wanted.is_some();
-        let path = wanted.unwrap_or_else(|| {
-            env::temp_dir().join(format!("rollcage-{}", rustix::process::geteuid().as_raw()))
-        });
+        let path =
+            wanted.unwrap_or_else(|| env::temp_dir().join(format!("rollcage-{}", rustix::process::geteuid().as_raw())));
         create_private(&path).map_err(|error| {
             CommandError::usage(
                 format!("cache folder {}: {error}", path.display()),
@@ -49,7 +48,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wanted = folder.path().join("deep/cache");
         let cache = CacheDir::choose(Some(wanted.clone())).unwrap();
-        assert_eq!(cache, CacheDir { path: wanted.clone(), survives: true });
+        assert_eq!(
+            cache,
+            CacheDir {
+                path: wanted.clone(),
+                survives: true
+            }
+        );
         assert!(wanted.is_dir());
     }
 

@@ -74,7 +74,10 @@ pub async fn call(workbench: &Workbench, options: CallOptions) -> Result<Called,
     })
     .await?;
     let usage = Arc::new(Mutex::new(CallUsage::default()));
-    let call = Call { usage: Some(Arc::clone(&usage)), ..Call::for_namespace(session.namespace()) };
+    let call = Call {
+        usage: Some(Arc::clone(&usage)),
+        ..Call::for_namespace(session.namespace())
+    };
     let before = session.snapshot();
     let started = Instant::now();
     let answer = invoke(session.port(), session.method(), session.input(), &call).await;
@@ -83,12 +86,14 @@ pub async fn call(workbench: &Workbench, options: CallOptions) -> Result<Called,
     let usage = usage.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let log = usage.log.clone();
     let name = session.name().to_owned();
-    let result = answer.map_err(|error| CommandError::from_call(&name, error)).map(|result| CallReport {
-        ok: true,
-        result,
-        duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-        usage,
-        changes,
-    });
+    let result = answer
+        .map_err(|error| CommandError::from_call(&name, error))
+        .map(|result| CallReport {
+            ok: true,
+            result,
+            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            usage,
+            changes,
+        });
     Ok(Called { result, log })
 }

@@ -39,13 +39,19 @@ pub enum CommandError {
 impl CommandError {
     /// A usage error.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Usage { message: message.into(), hint: hint.into() }
+        Self::Usage {
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 
     /// The end of a call on plugin `name`.
     pub fn from_call(name: &str, error: CallError) -> Self {
         match error {
-            CallError::Plugin(error) => Self::Plugin { plugin: name.to_owned(), error },
+            CallError::Plugin(error) => Self::Plugin {
+                plugin: name.to_owned(),
+                error,
+            },
             CallError::Fault(fault) => Self::Fault(fault),
         }
     }
@@ -76,15 +82,29 @@ impl CommandError {
     pub fn to_json(&self) -> Value {
         let (kind, phase, plugin, message, causes) = match self {
             Self::Usage { message, .. } => (json!("usage"), Value::Null, Value::Null, message.clone(), Vec::new()),
-            Self::Expectation { .. } | Self::Reported => {
-                (json!("expectation"), Value::Null, Value::Null, self.to_string(), Vec::new())
-            }
-            Self::Plugin { plugin, error } => {
-                (json!(error.kind), json!(Phase::Call), json!(plugin), error.message.clone(), Vec::new())
-            }
+            Self::Expectation { .. } | Self::Reported => (
+                json!("expectation"),
+                Value::Null,
+                Value::Null,
+                self.to_string(),
+                Vec::new(),
+            ),
+            Self::Plugin { plugin, error } => (
+                json!(error.kind),
+                json!(Phase::Call),
+                json!(plugin),
+                error.message.clone(),
+                Vec::new(),
+            ),
             Self::Fault(fault) => {
                 let name = json!(fault.plugin.name);
-                (json!(fault.kind), json!(fault.phase), name, fault.cause.clone(), fault.backtrace.clone())
+                (
+                    json!(fault.kind),
+                    json!(fault.phase),
+                    name,
+                    fault.cause.clone(),
+                    fault.backtrace.clone(),
+                )
             }
         };
         json!({"ok": false, "error": {
@@ -102,7 +122,10 @@ mod tests {
 
     #[test]
     fn every_end_has_its_exit_code() {
-        let id = PluginId { kind: PluginKind::Step, name: "a/b".into() };
+        let id = PluginId {
+            kind: PluginKind::Step,
+            name: "a/b".into(),
+        };
         let fault = |phase| CommandError::from(Box::new(Fault::new(&id, phase, FaultKind::Trap, "cause", "hint")));
         for (phase, code) in [
             (Phase::Resolve, 3),
@@ -116,8 +139,11 @@ mod tests {
             assert_eq!(fault(phase).exit_code(), code, "{phase}");
         }
         assert_eq!(CommandError::usage("m", "h").exit_code(), 2);
-        let error =
-            PluginError { kind: PluginErrorKind::InvalidConfig, message: "no address".into(), retry_after: None };
+        let error = PluginError {
+            kind: PluginErrorKind::InvalidConfig,
+            message: "no address".into(),
+            retry_after: None,
+        };
         let error = CommandError::from_call("a/b", error.into());
         assert_eq!(error.exit_code(), 1);
         assert_eq!(

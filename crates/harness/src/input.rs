@@ -46,18 +46,33 @@ pub struct Input {
 impl Input {
     /// Reads INPUT for `method`: a field that the method does not use is an error, and so is a missing one.
     pub fn read(file: &str, text: &str, method: Method) -> Result<Self, CommandError> {
-        let fields: Map<String, Value> = rollcage_api::yaml::from_str(file, text)
-            .map_err(|error| CommandError::usage(error.to_string(), "INPUT is YAML or JSON: a map of the method's arguments"))?;
+        let fields: Map<String, Value> = rollcage_api::yaml::from_str(file, text).map_err(|error| {
+            CommandError::usage(
+                error.to_string(),
+                "INPUT is YAML or JSON: a map of the method's arguments",
+            )
+        })?;
         let (required, optional) = (method.required(), method.optional());
         let takes = || {
             let optional: Vec<String> = optional.iter().map(|name| format!("[{name}]")).collect();
-            format!("{} takes {} {}", method.name(), required.join(", "), optional.join(" ")).trim_end().to_owned()
+            format!("{} takes {} {}", method.name(), required.join(", "), optional.join(" "))
+                .trim_end()
+                .to_owned()
         };
-        if let Some(unused) = fields.keys().find(|key| !required.contains(&key.as_str()) && !optional.contains(&key.as_str())) {
-            return Err(CommandError::usage(format!("{file}: field {unused:?} is not used by {}", method.name()), takes()));
+        if let Some(unused) = fields
+            .keys()
+            .find(|key| !required.contains(&key.as_str()) && !optional.contains(&key.as_str()))
+        {
+            return Err(CommandError::usage(
+                format!("{file}: field {unused:?} is not used by {}", method.name()),
+                takes(),
+            ));
         }
         if let Some(missing) = required.iter().find(|name| !fields.contains_key(**name)) {
-            return Err(CommandError::usage(format!("{file}: field {missing:?} is missing"), takes()));
+            return Err(CommandError::usage(
+                format!("{file}: field {missing:?} is missing"),
+                takes(),
+            ));
         }
         rollcage_api::yaml::from_str(file, text).map_err(|error| CommandError::usage(error.to_string(), takes()))
     }
@@ -74,7 +89,17 @@ impl Input {
     pub fn plugin_name(&self, kind: PluginKind) -> Option<&str> {
         let map = match kind {
             PluginKind::MetricProvider => &self.metric.provider.plugin,
-            PluginKind::TrafficRouter => &self.rollout.spec.strategy.canary.as_ref()?.traffic_routing.as_ref()?.plugins,
+            PluginKind::TrafficRouter => {
+                &self
+                    .rollout
+                    .spec
+                    .strategy
+                    .canary
+                    .as_ref()?
+                    .traffic_routing
+                    .as_ref()?
+                    .plugins
+            }
             PluginKind::Step => return Some(self.context.plugin_name.as_str()).filter(|name| !name.is_empty()),
         };
         let mut names = map.keys();
@@ -86,8 +111,16 @@ impl Input {
         match kind {
             PluginKind::MetricProvider => self.metric.provider.plugin = BTreeMap::from([(name.to_owned(), config)]),
             PluginKind::TrafficRouter => {
-                let canary = Arc::make_mut(&mut self.rollout).spec.strategy.canary.get_or_insert_default();
-                canary.traffic_routing.get_or_insert_default().plugins.insert(name.to_owned(), config);
+                let canary = Arc::make_mut(&mut self.rollout)
+                    .spec
+                    .strategy
+                    .canary
+                    .get_or_insert_default();
+                canary
+                    .traffic_routing
+                    .get_or_insert_default()
+                    .plugins
+                    .insert(name.to_owned(), config);
             }
             PluginKind::Step => self.context.config = config,
         }
@@ -96,16 +129,21 @@ impl Input {
     /// Gives the plugin the name under which it is called: a map with a single other key is renamed.
     pub fn set_name(&mut self, kind: PluginKind, name: &str) {
         let rename = |map: &mut BTreeMap<String, Value>| {
-            if !map.contains_key(name) && map.len() == 1 {
-                if let Some((_, config)) = map.pop_first() {
-                    map.insert(name.to_owned(), config);
-                }
+            if !map.contains_key(name)
+                && map.len() == 1
+                && let Some((_, config)) = map.pop_first()
+            {
+                map.insert(name.to_owned(), config);
             }
         };
         match kind {
             PluginKind::MetricProvider => rename(&mut self.metric.provider.plugin),
             PluginKind::TrafficRouter => {
-                let canary = Arc::make_mut(&mut self.rollout).spec.strategy.canary.get_or_insert_default();
+                let canary = Arc::make_mut(&mut self.rollout)
+                    .spec
+                    .strategy
+                    .canary
+                    .get_or_insert_default();
                 rename(&mut canary.traffic_routing.get_or_insert_default().plugins);
             }
             PluginKind::Step => name.clone_into(&mut self.context.plugin_name),

@@ -57,7 +57,10 @@ impl Inspection {
         struct Grant<'a> {
             permissions: &'a Permissions,
         }
-        rollcage_api::yaml::to_string(&Grant { permissions: &self.wants }).unwrap_or_default()
+        rollcage_api::yaml::to_string(&Grant {
+            permissions: &self.wants,
+        })
+        .unwrap_or_default()
     }
 }
 
@@ -84,7 +87,9 @@ pub async fn inspect(workbench: &Workbench, options: InspectOptions) -> Result<I
         kind: found.id.kind.to_string(),
         contract: format!("rollcage:plugin@{}", found.component.contract()),
         imports: found.component.imports().to_vec(),
-        missing: options.entry.map(|entry| missing(&description.wants, &entry.permissions)),
+        missing: options
+            .entry
+            .map(|entry| missing(&description.wants, &entry.permissions)),
         wants: description.wants,
         capabilities,
         summary: description.summary,
@@ -102,21 +107,38 @@ fn missing(wants: &Permissions, granted: &Permissions) -> Permissions {
     let credential = |name: &str| granted.credentials.iter().any(|credential| credential.name == name);
     Permissions {
         http: wants.http.iter().filter(http).cloned().collect(),
-        kubernetes: wants.kubernetes.iter().filter_map(|wish| not_granted(wish, &granted.kubernetes)).collect(),
-        credentials: wants.credentials.iter().filter(|wish| !credential(&wish.name)).cloned().collect(),
+        kubernetes: wants
+            .kubernetes
+            .iter()
+            .filter_map(|wish| not_granted(wish, &granted.kubernetes))
+            .collect(),
+        credentials: wants
+            .credentials
+            .iter()
+            .filter(|wish| !credential(&wish.name))
+            .cloned()
+            .collect(),
     }
 }
 
 /// The wish with those verbs that no grant has for all its groups and resources.
 fn not_granted(wish: &KubernetesGrant, granted: &[KubernetesGrant]) -> Option<KubernetesGrant> {
     let covers = |grant: &KubernetesGrant, verb: &String| {
-        let within = |wanted: &[String], has: &[String]| wanted.iter().all(|one| has.contains(one) || has.iter().any(|any| any == "*"));
+        let within = |wanted: &[String], has: &[String]| {
+            wanted
+                .iter()
+                .all(|one| has.contains(one) || has.iter().any(|any| any == "*"))
+        };
         within(&wish.api_groups, &grant.api_groups)
             && within(&wish.resources, &grant.resources)
             && within(std::slice::from_ref(verb), &grant.verbs)
     };
-    let verbs: Vec<String> =
-        wish.verbs.iter().filter(|verb| !granted.iter().any(|grant| covers(grant, verb))).cloned().collect();
+    let verbs: Vec<String> = wish
+        .verbs
+        .iter()
+        .filter(|verb| !granted.iter().any(|grant| covers(grant, verb)))
+        .cloned()
+        .collect();
     (!verbs.is_empty()).then(|| KubernetesGrant { verbs, ..wish.clone() })
 }
 

@@ -29,25 +29,51 @@ pub async fn invoke(port: &Port, method: Method, input: &Input, call: &Call) -> 
 }
 
 async fn metric(port: &dyn MetricProvider, method: Method, input: &Input, call: &Call) -> Result<Value, CallError> {
-    let Input { analysis_run: run, metric, measurement, limit, .. } = input;
+    let Input {
+        analysis_run: run,
+        metric,
+        measurement,
+        limit,
+        ..
+    } = input;
     match method {
-        Method::MetricResume => port.resume(call, run, metric, measurement).await.map(|answer| to_json(&answer)),
-        Method::MetricTerminate => port.terminate(call, run, metric, measurement).await.map(|answer| to_json(&answer)),
-        Method::GarbageCollect => port.garbage_collect(call, run, metric, *limit).await.map(|()| Value::Null),
+        Method::MetricResume => port
+            .resume(call, run, metric, measurement)
+            .await
+            .map(|answer| to_json(&answer)),
+        Method::MetricTerminate => port
+            .terminate(call, run, metric, measurement)
+            .await
+            .map(|answer| to_json(&answer)),
+        Method::GarbageCollect => port
+            .garbage_collect(call, run, metric, *limit)
+            .await
+            .map(|()| Value::Null),
         Method::GetMetadata => port.get_metadata(call, metric).await.map(|answer| to_json(&answer)),
         _ => port.run(call, run, metric).await.map(|answer| to_json(&answer)),
     }
 }
 
 async fn router(port: &dyn TrafficRouter, method: Method, input: &Input, call: &Call) -> Result<Value, CallError> {
-    let Input { rollout, desired_weight: weight, additional_destinations: additional, .. } = input;
+    let Input {
+        rollout,
+        desired_weight: weight,
+        additional_destinations: additional,
+        ..
+    } = input;
     match method {
-        Method::UpdateHash => port.update_hash(call, rollout, &input.canary_hash, &input.stable_hash, additional).await,
+        Method::UpdateHash => {
+            port.update_hash(call, rollout, &input.canary_hash, &input.stable_hash, additional)
+                .await
+        }
         Method::SetHeaderRoute => port.set_header_route(call, rollout, &input.set_header_route).await,
         Method::SetMirrorRoute => port.set_mirror_route(call, rollout, &input.set_mirror_route).await,
         Method::RemoveManagedRoutes => port.remove_managed_routes(call, rollout).await,
         Method::VerifyWeight => {
-            return port.verify_weight(call, rollout, *weight, additional).await.map(|answer| to_json(&answer));
+            return port
+                .verify_weight(call, rollout, *weight, additional)
+                .await
+                .map(|answer| to_json(&answer));
         }
         _ => port.set_weight(call, rollout, *weight, additional).await,
     }

@@ -8,11 +8,7 @@ use rollcage_core::host::HostServices;
 use serde_json::Value;
 use similar::TextDiff;
 
-use crate::{
-    call::ObjectDiff,
-    dev::manifests::Manifests,
-    error::CommandError,
-};
+use crate::{call::ObjectDiff, dev::manifests::Manifests, error::CommandError};
 
 /// An API with the folder's objects, and a host that serves plugins from it. Secrets are those of the namespace in which
 /// a plugin configuration stands, else of `argo-rollouts`.
@@ -22,11 +18,18 @@ pub fn load(dir: &Path) -> Result<(Arc<ApiServer>, HostServices), CommandError> 
     let api = ApiServer::new(Arc::new(jiff::Timestamp::now));
     let problems = manifests.load_into(&api);
     if !problems.is_empty() {
-        return Err(CommandError::usage(problems.join("\n"), "mend the manifests, or take them out of the folder"));
+        return Err(CommandError::usage(
+            problems.join("\n"),
+            "mend the manifests, or take them out of the folder",
+        ));
     }
     let client = kube::Client::new(api.service(), "default");
     let cluster = Arc::new(Cluster::new(client, namespace));
-    let host = HostServices { kubernetes: cluster.clone(), secrets: cluster, ..HostServices::without_cluster() };
+    let host = HostServices {
+        kubernetes: cluster.clone(),
+        secrets: cluster,
+        ..HostServices::without_cluster()
+    };
     Ok((api, host))
 }
 
@@ -40,10 +43,15 @@ fn object_diff(difference: &Difference) -> ObjectDiff {
     let (before, after) = (yaml(difference.before.as_deref()), yaml(difference.after.as_deref()));
     ObjectDiff {
         object: format!("{} {}/{}", key.gvk.kind, key.namespace, key.name),
-        diff: TextDiff::from_lines(&before, &after).unified_diff().context_radius(3).to_string(),
+        diff: TextDiff::from_lines(&before, &after)
+            .unified_diff()
+            .context_radius(3)
+            .to_string(),
     }
 }
 
 fn yaml(object: Option<&Value>) -> String {
-    object.map(|object| rollcage_api::yaml::to_string(&without_bookkeeping(object)).unwrap_or_default()).unwrap_or_default()
+    object
+        .map(|object| rollcage_api::yaml::to_string(&without_bookkeeping(object)).unwrap_or_default())
+        .unwrap_or_default()
 }

@@ -38,22 +38,82 @@ pub enum Method {
 }
 
 /// Kind, name in the contract, method, INPUT fields that it needs, INPUT fields that it may have.
-type Row = (PluginKind, &'static str, Method, &'static [&'static str], &'static [&'static str]);
+type Row = (
+    PluginKind,
+    &'static str,
+    Method,
+    &'static [&'static str],
+    &'static [&'static str],
+);
 
 const METHODS: [Row; 14] = {
     use PluginKind::{MetricProvider as M, Step as S, TrafficRouter as R};
     [
         (M, "run", Method::MetricRun, &["metric"], &["analysisRun"]),
-        (M, "resume", Method::MetricResume, &["metric", "measurement"], &["analysisRun"]),
-        (M, "terminate", Method::MetricTerminate, &["metric", "measurement"], &["analysisRun"]),
-        (M, "garbage-collect", Method::GarbageCollect, &["metric"], &["analysisRun", "limit"]),
+        (
+            M,
+            "resume",
+            Method::MetricResume,
+            &["metric", "measurement"],
+            &["analysisRun"],
+        ),
+        (
+            M,
+            "terminate",
+            Method::MetricTerminate,
+            &["metric", "measurement"],
+            &["analysisRun"],
+        ),
+        (
+            M,
+            "garbage-collect",
+            Method::GarbageCollect,
+            &["metric"],
+            &["analysisRun", "limit"],
+        ),
         (M, "get-metadata", Method::GetMetadata, &["metric"], &[]),
-        (R, "update-hash", Method::UpdateHash, &["rollout"], &["canaryHash", "stableHash", "additionalDestinations"]),
-        (R, "set-weight", Method::SetWeight, &["rollout", "desiredWeight"], &["additionalDestinations"]),
-        (R, "set-header-route", Method::SetHeaderRoute, &["rollout", "setHeaderRoute"], &[]),
-        (R, "set-mirror-route", Method::SetMirrorRoute, &["rollout", "setMirrorRoute"], &[]),
-        (R, "verify-weight", Method::VerifyWeight, &["rollout", "desiredWeight"], &["additionalDestinations"]),
-        (R, "remove-managed-routes", Method::RemoveManagedRoutes, &["rollout"], &[]),
+        (
+            R,
+            "update-hash",
+            Method::UpdateHash,
+            &["rollout"],
+            &["canaryHash", "stableHash", "additionalDestinations"],
+        ),
+        (
+            R,
+            "set-weight",
+            Method::SetWeight,
+            &["rollout", "desiredWeight"],
+            &["additionalDestinations"],
+        ),
+        (
+            R,
+            "set-header-route",
+            Method::SetHeaderRoute,
+            &["rollout", "setHeaderRoute"],
+            &[],
+        ),
+        (
+            R,
+            "set-mirror-route",
+            Method::SetMirrorRoute,
+            &["rollout", "setMirrorRoute"],
+            &[],
+        ),
+        (
+            R,
+            "verify-weight",
+            Method::VerifyWeight,
+            &["rollout", "desiredWeight"],
+            &["additionalDestinations"],
+        ),
+        (
+            R,
+            "remove-managed-routes",
+            Method::RemoveManagedRoutes,
+            &["rollout"],
+            &[],
+        ),
         (S, "run", Method::StepRun, &["rollout"], &["context"]),
         (S, "terminate", Method::StepTerminate, &["rollout"], &["context"]),
         (S, "abort", Method::StepAbort, &["rollout"], &["context"]),
@@ -63,13 +123,17 @@ const METHODS: [Row; 14] = {
 impl Method {
     /// The method `name` of a plugin of `kind`.
     pub fn of(kind: PluginKind, name: &str) -> Result<Self, CommandError> {
-        METHODS.iter().find(|row| row.0 == kind && row.1 == name).map(|row| row.2).ok_or_else(|| {
-            let known: Vec<&str> = METHODS.iter().filter(|row| row.0 == kind).map(|row| row.1).collect();
-            CommandError::usage(
-                format!("a {kind} has no method {name:?}"),
-                format!("METHOD is one of {}", known.join(", ")),
-            )
-        })
+        METHODS
+            .iter()
+            .find(|row| row.0 == kind && row.1 == name)
+            .map(|row| row.2)
+            .ok_or_else(|| {
+                let known: Vec<&str> = METHODS.iter().filter(|row| row.0 == kind).map(|row| row.1).collect();
+                CommandError::usage(
+                    format!("a {kind} has no method {name:?}"),
+                    format!("METHOD is one of {}", known.join(", ")),
+                )
+            })
     }
 
     /// The method that `bench` calls when none is named: the one that every plugin of the kind has.

@@ -17,15 +17,25 @@ pub fn take_config(maps: &mut ConfigMaps, change: &Change) -> bool {
         name if name == ConfigFile::Rollcage.name() => &mut maps.rollcage,
         _ => return false,
     };
-    *map = if change.change == ChangeType::Deleted { ConfigMap::Absent } else { ConfigMap::Present(data(&change.object)) };
+    *map = if change.change == ChangeType::Deleted {
+        ConfigMap::Absent
+    } else {
+        ConfigMap::Present(data(&change.object))
+    };
     true
 }
 
 fn data(object: &Value) -> BTreeMap<String, String> {
     let texts = |data: &Map<String, Value>| {
-        data.iter().filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect()
+        data.iter()
+            .filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned())))
+            .collect()
     };
-    object.get("data").and_then(Value::as_object).map(texts).unwrap_or_default()
+    object
+        .get("data")
+        .and_then(Value::as_object)
+        .map(texts)
+        .unwrap_or_default()
 }
 
 /// Lets the registry serve exactly this entry, and waits until it does.
@@ -34,7 +44,10 @@ pub async fn load_one(registry: &Registry, id: &PluginId, entry: &PluginEntry) -
     let list = serde_json::to_string(&[entry])
         .map_err(|error| CommandError::usage(format!("the entry cannot be written: {error}"), "this is a defect"))?;
     let data = BTreeMap::from([(id.kind.config_key().to_owned(), list)]);
-    registry.configure(&ConfigMaps { argo: ConfigMap::Absent, rollcage: ConfigMap::Present(data) });
+    registry.configure(&ConfigMaps {
+        argo: ConfigMap::Absent,
+        rollcage: ConfigMap::Present(data),
+    });
     registry.settled().await;
     let snapshot = registry.snapshot();
     // A wrong entry may have a name that is none: then its state stands alone.
@@ -48,7 +61,13 @@ pub async fn load_one(registry: &Registry, id: &PluginId, entry: &PluginEntry) -
 
 fn why_not(status: &PluginStatus) -> Fault {
     status.failure.as_deref().cloned().unwrap_or_else(|| {
-        Fault::new(&status.id, Phase::Resolve, FaultKind::Disabled, "the entry says disabled", "remove disabled: true")
+        Fault::new(
+            &status.id,
+            Phase::Resolve,
+            FaultKind::Disabled,
+            "the entry says disabled",
+            "remove disabled: true",
+        )
     })
 }
 

@@ -63,21 +63,28 @@ impl Session {
     ) -> Result<Self, CommandError> {
         let kind = workbench.load(&options.file).await?.id.kind;
         let mut entry = options.entry.unwrap_or_default();
-        let given = options.name.or_else(|| Some(entry.name.clone()).filter(|name| !name.is_empty()));
+        let given = options
+            .name
+            .or_else(|| Some(entry.name.clone()).filter(|name| !name.is_empty()));
         let (method, mut input) = prepare(kind, given.as_deref())?;
-        let name = given.or_else(|| input.plugin_name(kind).map(str::to_owned)).ok_or_else(|| {
-            CommandError::usage(
-                "the plugin's name is not known",
-                "give --name, an entry with a name, or an INPUT that configures exactly one plugin",
-            )
-        })?;
+        let name = given
+            .or_else(|| input.plugin_name(kind).map(str::to_owned))
+            .ok_or_else(|| {
+                CommandError::usage(
+                    "the plugin's name is not known",
+                    "give --name, an entry with a name, or an INPUT that configures exactly one plugin",
+                )
+            })?;
         input.set_name(kind, &name);
         if let Some(config) = options.config {
             input.set_config(kind, &name, config);
         }
         entry.name.clone_from(&name);
         entry.location = location(&options.file)?;
-        entry.permissions.http.extend(options.allow_http.into_iter().map(HttpGrant::Host));
+        entry
+            .permissions
+            .http
+            .extend(options.allow_http.into_iter().map(HttpGrant::Host));
         entry.limits.deadline = options.deadline.or(entry.limits.deadline);
         entry.limits.memory = options.memory.or(entry.limits.memory);
         let mode = entry.instances.mode;
@@ -92,11 +99,22 @@ impl Session {
         let id = PluginId { kind, name };
         plugins::load_one(&registry, &id, &entry).await?;
         let port = match kind {
-            PluginKind::MetricProvider => registry.metric_provider(&id.name, &input.namespace(kind)).map(Port::Metric),
-            PluginKind::TrafficRouter => registry.traffic_router(&id.name, &input.namespace(kind)).map(Port::Router),
+            PluginKind::MetricProvider => registry
+                .metric_provider(&id.name, &input.namespace(kind))
+                .map(Port::Metric),
+            PluginKind::TrafficRouter => registry
+                .traffic_router(&id.name, &input.namespace(kind))
+                .map(Port::Router),
             PluginKind::Step => registry.step(&id.name, &input.namespace(kind)).map(Port::Step),
         }?;
-        Ok(Self { id, port, api, method, input, mode })
+        Ok(Self {
+            id,
+            port,
+            api,
+            method,
+            input,
+            mode,
+        })
     }
 
     /// How it is called. The port keeps its registry going.
@@ -139,6 +157,9 @@ impl Session {
 
     /// What changed since then.
     pub fn changes_since(&self, before: &Snapshot) -> Vec<ObjectDiff> {
-        self.api.as_ref().map(|api| kube_dir::diff(before, &api.snapshot())).unwrap_or_default()
+        self.api
+            .as_ref()
+            .map(|api| kube_dir::diff(before, &api.snapshot()))
+            .unwrap_or_default()
     }
 }

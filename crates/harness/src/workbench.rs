@@ -35,37 +35,61 @@ impl Workbench {
     /// Opens the tools in a cache folder. The compiler is this very program, started again.
     pub fn open(cache_dir: &Path) -> Result<Self, CommandError> {
         let unusable = |error: &dyn std::fmt::Display| {
-            CommandError::usage(error.to_string(), "name a folder of your own with --cache-dir or ROLLCAGE_CACHE_DIR")
+            CommandError::usage(
+                error.to_string(),
+                "name a folder of your own with --cache-dir or ROLLCAGE_CACHE_DIR",
+            )
         };
         let store = Store::open(cache_dir.join("plugins"), StoreConfig::default()).map_err(|error| unusable(&error))?;
         let program = std::env::current_exe().map_err(|error| unusable(&error))?;
         let compiler = Compiler::child(program, ["compile".into()]);
         let config = SandboxConfig::new(cache_dir.join("compiled"), compiler);
         let sandbox = Sandbox::new(config).map_err(|error| unusable(&error))?;
-        Ok(Self { store: Arc::new(store), sandbox })
+        Ok(Self {
+            store: Arc::new(store),
+            sandbox,
+        })
     }
 
     /// A registry whose plugins ask `host`.
     pub fn registry(&self, host: HostServices) -> Registry {
         let clock = Arc::clone(&host.clock);
-        let loader = ComponentLoader::new(Arc::clone(&self.store), Arc::clone(&self.sandbox), host);
-        Registry::new(loader, Options { clock, ..Options::default() })
+        let loader = ComponentLoader::new(Arc::clone(&self.store), Arc::clone(&self.sandbox), host).without_memory();
+        Registry::new(
+            loader,
+            Options {
+                clock,
+                ..Options::default()
+            },
+        )
     }
 
     /// Fetches, compiles and links a file, whatever kind of plugin it is.
     pub async fn load(&self, file: &Path) -> Result<Found, CommandError> {
-        let entry = PluginEntry { location: location(file)?, ..PluginEntry::default() };
+        let entry = PluginEntry {
+            location: location(file)?,
+            ..PluginEntry::default()
+        };
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut id = PluginId { kind: PluginKind::MetricProvider, name };
+        let mut id = PluginId {
+            kind: PluginKind::MetricProvider,
+            name,
+        };
         let fetched = self.store.fetch(&id, &entry, &NoCluster).await?;
         id.kind = rollcage_sandbox::kind_of(&fetched.bytes).unwrap_or(id.kind);
         let component = self.sandbox.load(&id, &fetched.bytes, &fetched.digest.hex()).await?;
-        Ok(Found { id, size: fetched.bytes.len() as u64, component })
+        Ok(Found {
+            id,
+            size: fetched.bytes.len() as u64,
+            component,
+        })
     }
 
     /// A plugin of its own, outside any registry.
     pub fn plugin(&self, found: &Found, entry: &PluginEntry) -> Result<Arc<WasmPlugin>, CommandError> {
-        Ok(self.sandbox.plugin(&found.id, &found.component, entry, HostServices::without_cluster())?)
+        Ok(self
+            .sandbox
+            .plugin(&found.id, &found.component, entry, HostServices::without_cluster())?)
     }
 }
 

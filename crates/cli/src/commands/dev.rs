@@ -8,9 +8,13 @@ use rollcage_harness::{
 
 use crate::{args::DevArgs, output::Out, progress::DevProgress, render};
 
-pub async fn run(args: DevArgs, workbench: &Workbench, out: &Out) -> Result<(), CommandError> {
+pub async fn run(args: DevArgs, workbench: &Workbench, out: Out) -> Result<(), CommandError> {
     let mut progress = DevProgress::new();
-    let options = DevOptions { dir: args.dir, fast_forward: args.fast_forward, listen: args.listen };
+    let options = DevOptions {
+        dir: args.dir,
+        fast_forward: args.fast_forward,
+        listen: args.listen,
+    };
     let report = dev(workbench, options, &mut |report| progress.show(report)).await;
     progress.finish();
     let report = report?;

@@ -13,19 +13,19 @@ use rollcage_harness::{CommandError, cache::CacheDir, workbench::Workbench};
 
 use crate::{
     args::{Cli, Command, PluginCommand},
-    output::Out,
+    output::{Out, note},
 };
 
 /// Does what the command line says.
-pub async fn run(cli: Cli, out: &Out) -> Result<(), CommandError> {
+pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
     let cache_dir = cli.cache_dir;
     match cli.command {
-        Command::Dev(args) => dev::run(args, &workbench(cache_dir, out)?, out).await,
+        Command::Dev(args) => dev::run(args, &workbench(cache_dir)?, out).await,
         Command::Plugin(PluginCommand::New(args)) => plugin::new(&args, out),
         Command::Plugin(PluginCommand::Build(args)) => plugin::build(args, out).await,
-        Command::Plugin(PluginCommand::Inspect(args)) => plugin::inspect(args, &workbench(cache_dir, out)?, out).await,
-        Command::Plugin(PluginCommand::Call(args)) => plugin::call(args, &workbench(cache_dir, out)?, out).await,
-        Command::Plugin(PluginCommand::Bench(args)) => plugin::bench(args, &workbench(cache_dir, out)?, out).await,
+        Command::Plugin(PluginCommand::Inspect(args)) => plugin::inspect(args, &workbench(cache_dir)?, out).await,
+        Command::Plugin(PluginCommand::Call(args)) => plugin::call(args, &workbench(cache_dir)?, out).await,
+        Command::Plugin(PluginCommand::Bench(args)) => plugin::bench(args, &workbench(cache_dir)?, out).await,
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rollcage", &mut std::io::stdout());
             Ok(())
@@ -35,10 +35,10 @@ pub async fn run(cli: Cli, out: &Out) -> Result<(), CommandError> {
     }
 }
 
-fn workbench(cache_dir: Option<PathBuf>, out: &Out) -> Result<Workbench, CommandError> {
+fn workbench(cache_dir: Option<PathBuf>) -> Result<Workbench, CommandError> {
     let cache = CacheDir::choose(cache_dir)?;
     if !cache.survives {
-        out.note(&format!(
+        note(&format!(
             "warning: the cache folder {} does not survive; set ROLLCAGE_CACHE_DIR",
             cache.path.display()
         ));
@@ -48,7 +48,8 @@ fn workbench(cache_dir: Option<PathBuf>, out: &Out) -> Result<Workbench, Command
 
 /// A file as name and text; `-` is standard input.
 fn read(path: &Path) -> Result<(String, String), CommandError> {
-    let unreadable = |error: std::io::Error| CommandError::usage(format!("{}: {error}", path.display()), "name a readable file");
+    let unreadable =
+        |error: std::io::Error| CommandError::usage(format!("{}: {error}", path.display()), "name a readable file");
     if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().lock().read_to_string(&mut text).map_err(unreadable)?;

@@ -3,19 +3,17 @@
 use std::path::Path;
 
 use rollcage_api::plugin::PluginEntry;
-use rollcage_harness::{
-    CommandError, bench, build, call, inspect, new, session::SessionOptions, workbench::Workbench,
-};
+use rollcage_harness::{CommandError, bench, build, call, inspect, new, session::SessionOptions, workbench::Workbench};
 use serde::de::DeserializeOwned;
 
 use super::read;
 use crate::{
     args::{BenchArgs, BuildArgs, CallArgs, InspectArgs, Language, NewArgs, PluginArgs},
-    output::Out,
+    output::{Out, note},
     render,
 };
 
-pub fn new(args: &NewArgs, out: &Out) -> Result<(), CommandError> {
+pub fn new(args: &NewArgs, out: Out) -> Result<(), CommandError> {
     let language = match args.lang {
         Language::Rust => new::Language::Rust,
         Language::Js => new::Language::JavaScript,
@@ -25,33 +23,42 @@ pub fn new(args: &NewArgs, out: &Out) -> Result<(), CommandError> {
     Ok(())
 }
 
-pub async fn build(args: BuildArgs, out: &Out) -> Result<(), CommandError> {
+pub async fn build(args: BuildArgs, out: Out) -> Result<(), CommandError> {
     let built = build::build(args.dir, args.out).await?;
-    out.result(&built, || vec![format!("{} ({} bytes)", built.file.display(), built.size)]);
+    out.result(&built, || {
+        vec![format!("{} ({} bytes)", built.file.display(), built.size)]
+    });
     Ok(())
 }
 
-pub async fn inspect(args: InspectArgs, workbench: &Workbench, out: &Out) -> Result<(), CommandError> {
+pub async fn inspect(args: InspectArgs, workbench: &Workbench, out: Out) -> Result<(), CommandError> {
     let entry = args.entry.as_deref().map(parse::<PluginEntry>).transpose()?;
-    let options = inspect::InspectOptions { file: args.file, entry, run: args.run };
+    let options = inspect::InspectOptions {
+        file: args.file,
+        entry,
+        run: args.run,
+    };
     let inspection = inspect::inspect(workbench, options).await?;
     out.result(&inspection, || render::plugin::inspection(&inspection));
     Ok(())
 }
 
-pub async fn call(args: CallArgs, workbench: &Workbench, out: &Out) -> Result<(), CommandError> {
-    let options =
-        call::CallOptions { session: session(args.plugin)?, method: args.method, input: read(&args.input)? };
+pub async fn call(args: CallArgs, workbench: &Workbench, out: Out) -> Result<(), CommandError> {
+    let options = call::CallOptions {
+        session: session(args.plugin)?,
+        method: args.method,
+        input: read(&args.input)?,
+    };
     let called = call::call(workbench, options).await?;
     for (level, line) in &called.log {
-        out.note(&format!("{level:>5}  {line}"));
+        note(&format!("{level:>5}  {line}"));
     }
     let report = called.result?;
     out.result(&report, || render::plugin::call(&report));
     Ok(())
 }
 
-pub async fn bench(args: BenchArgs, workbench: &Workbench, out: &Out) -> Result<(), CommandError> {
+pub async fn bench(args: BenchArgs, workbench: &Workbench, out: Out) -> Result<(), CommandError> {
     let options = bench::BenchOptions {
         session: session(args.plugin)?,
         method: args.method,

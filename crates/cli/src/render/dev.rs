@@ -10,11 +10,19 @@ const SPARKLINE: usize = 24;
 
 /// The live view: what is redrawn while a scenario plays.
 pub fn live(report: &DevReport) -> Vec<String> {
-    let mut lines = vec![style::strong(format!("rollcage dev  {}", clock(report.virtual_seconds)))];
+    let mut lines = vec![style::strong(format!(
+        "rollcage dev  {}",
+        clock(report.virtual_seconds)
+    ))];
     lines.extend(plugins(&report.plugins));
     lines.extend(runs(&report.analysis_runs));
     if let Some(event) = report.events.last() {
-        lines.push(style::faint(format!("{}  {}  {}", clock(event.at), event.reason, event.message)));
+        lines.push(style::faint(format!(
+            "{}  {}  {}",
+            clock(event.at),
+            event.reason,
+            event.message
+        )));
     }
     lines
 }
@@ -26,10 +34,21 @@ pub fn summary(report: &DevReport) -> Vec<String> {
     for problem in &report.problems {
         lines.push(format!("{} {problem}", style::odd("problem:")));
     }
-    let held = report.analysis_runs.iter().filter(|run| run.expected.is_some() && run.as_expected).count();
+    let held = report
+        .analysis_runs
+        .iter()
+        .filter(|run| run.expected.is_some() && run.as_expected)
+        .count();
     let expected = report.analysis_runs.iter().filter(|run| run.expected.is_some()).count();
-    let verdict = format!("{held} of {expected} AnalysisRuns ended as expected, after {}", clock(report.virtual_seconds));
-    lines.push(if report.ok { style::good(verdict) } else { style::bad(verdict) });
+    let verdict = format!(
+        "{held} of {expected} AnalysisRuns ended as expected, after {}",
+        clock(report.virtual_seconds)
+    );
+    lines.push(if report.ok {
+        style::good(verdict)
+    } else {
+        style::bad(verdict)
+    });
     lines
 }
 
@@ -42,13 +61,23 @@ pub fn plugin_line(plugin: &PluginReport) -> String {
 }
 
 fn plugins(plugins: &[PluginReport]) -> Vec<String> {
-    let mut rows = vec![vec![style::faint("PLUGIN"), style::faint("KIND"), style::faint("STATE"), style::faint("WHY")]];
+    let mut rows = vec![vec![
+        style::faint("PLUGIN"),
+        style::faint("KIND"),
+        style::faint("STATE"),
+        style::faint("WHY"),
+    ]];
     for plugin in plugins {
         let why = match (&plugin.phase, &plugin.cause) {
             (Some(phase), Some(cause)) => format!("{phase}: {cause}"),
             _ => plugin.digest.as_deref().map(short_digest).unwrap_or_default(),
         };
-        rows.push(vec![plugin.name.clone(), plugin.kind.clone(), style::state(&plugin.state), why]);
+        rows.push(vec![
+            plugin.name.clone(),
+            plugin.kind.clone(),
+            style::state(&plugin.state),
+            why,
+        ]);
     }
     table::lines(&rows)
 }
@@ -69,7 +98,12 @@ fn runs(runs: &[RunReport]) -> Vec<String> {
             rows.push(vec![name, phase]);
         } else {
             for metric in &run.metrics {
-                rows.push(vec![name, phase, format!("{} {}", metric.name, style::phase(metric.phase)), sparkline(metric)]);
+                rows.push(vec![
+                    name,
+                    phase,
+                    format!("{} {}", metric.name, style::phase(metric.phase)),
+                    sparkline(metric),
+                ]);
                 (name, phase) = (String::new(), String::new());
             }
         }
@@ -91,11 +125,21 @@ fn expected(run: &RunReport) -> String {
 
 /// The newest measurements: numbers as bars, everything else by its phase, and the last value.
 pub fn sparkline(metric: &MetricReport) -> String {
-    let shown = metric.measurements.get(metric.measurements.len().saturating_sub(SPARKLINE)..).unwrap_or_default();
+    let shown = metric
+        .measurements
+        .get(metric.measurements.len().saturating_sub(SPARKLINE)..)
+        .unwrap_or_default();
     let numbers: Vec<Option<f64>> = shown.iter().map(number).collect();
     let known = || numbers.iter().flatten().copied();
-    let (low, high) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
-    let mut line: String = shown.iter().zip(&numbers).map(|(measurement, value)| mark(measurement, *value, low, high)).collect();
+    let (low, high) = (
+        known().fold(f64::INFINITY, f64::min),
+        known().fold(f64::NEG_INFINITY, f64::max),
+    );
+    let mut line: String = shown
+        .iter()
+        .zip(&numbers)
+        .map(|(measurement, value)| mark(measurement, *value, low, high))
+        .collect();
     if let Some(last) = shown.last().filter(|last| !last.value.is_empty()) {
         line.push(' ');
         line.extend(last.value.chars().take(20));
@@ -108,7 +152,11 @@ fn mark(measurement: &Measurement, value: Option<f64>, low: f64, high: f64) -> S
     let symbol = match (value, measurement.phase) {
         (Some(value), _) => {
             let share = if high > low { (value - low) / (high - low) } else { 0.5 };
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "share is between 0 and 1")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "share is between 0 and 1"
+            )]
             let index = (share * 7.0).round() as usize;
             BARS.get(index).copied().unwrap_or("█")
         }
@@ -138,7 +186,11 @@ fn short_digest(digest: &str) -> String {
 
 /// Seconds as `1h02m03s`.
 pub fn clock(seconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a scenario is shorter than ages")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a scenario is shorter than ages"
+    )]
     let total = seconds.max(0.0).round() as u64;
     let (hours, minutes, seconds) = (total / 3600, total / 60 % 60, total % 60);
     match (hours, minutes) {
@@ -155,9 +207,17 @@ mod tests {
     fn metric(values: &[(&str, AnalysisPhase)]) -> MetricReport {
         let measurements = values
             .iter()
-            .map(|(value, phase)| Measurement { phase: *phase, value: (*value).to_owned(), ..Measurement::default() })
+            .map(|(value, phase)| Measurement {
+                phase: *phase,
+                value: (*value).to_owned(),
+                ..Measurement::default()
+            })
             .collect();
-        MetricReport { name: "m".into(), phase: AnalysisPhase::Running, measurements }
+        MetricReport {
+            name: "m".into(),
+            phase: AnalysisPhase::Running,
+            measurements,
+        }
     }
 
     #[test]

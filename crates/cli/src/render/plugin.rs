@@ -19,7 +19,14 @@ pub fn inspection(inspection: &Inspection) -> Vec<String> {
         rows.push(vec!["supports".into(), capabilities.join(", ")]);
     }
     if let Some(init) = &inspection.init {
-        rows.push(vec!["init".into(), if init == "ok" { style::good(init) } else { style::bad(init) }]);
+        rows.push(vec![
+            "init".into(),
+            if init == "ok" {
+                style::good(init)
+            } else {
+                style::bad(init)
+            },
+        ]);
     }
     let mut lines = table::lines(&rows);
     lines.push("imports".to_owned());
@@ -31,7 +38,10 @@ pub fn inspection(inspection: &Inspection) -> Vec<String> {
             lines.push(style::good("the entry grants everything that it asks for"));
         } else {
             lines.push(style::odd("the entry does not grant:"));
-            let missing = Inspection { wants: missing.clone(), ..inspection.clone() };
+            let missing = Inspection {
+                wants: missing.clone(),
+                ..inspection.clone()
+            };
             lines.extend(missing.grant_yaml().lines().skip(1).map(|line| format!("  {line}")));
         }
     }
@@ -40,8 +50,11 @@ pub fn inspection(inspection: &Inspection) -> Vec<String> {
 
 /// How a call went.
 pub fn call(report: &CallReport) -> Vec<String> {
-    let mut lines: Vec<String> =
-        serde_json::to_string_pretty(&report.result).unwrap_or_default().lines().map(str::to_owned).collect();
+    let mut lines: Vec<String> = serde_json::to_string_pretty(&report.result)
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect();
     for change in report.changes.iter().flatten() {
         lines.push(style::strong(&change.object));
         lines.extend(change.diff.lines().map(|line| match line.as_bytes().first() {
@@ -54,7 +67,13 @@ pub fn call(report: &CallReport) -> Vec<String> {
         lines.push(style::faint("no object was changed"));
     }
     for denial in &report.usage.denials {
-        lines.push(format!("{} {} {}; grant: {}", style::odd("denied:"), denial.capability, denial.wanted, denial.grant));
+        lines.push(format!(
+            "{} {} {}; grant: {}",
+            style::odd("denied:"),
+            denial.capability,
+            denial.wanted,
+            denial.grant
+        ));
     }
     let usage = &report.usage;
     lines.push(style::faint(format!(
@@ -89,7 +108,12 @@ pub fn error(error: &CommandError) -> Vec<String> {
     };
     let mut lines = vec![format!("{} {message}", style::bad("error:"))];
     if let CommandError::Fault(fault) = error {
-        lines.extend(fault.backtrace.iter().map(|frame| style::faint(format!("  at {frame}"))));
+        lines.extend(
+            fault
+                .backtrace
+                .iter()
+                .map(|frame| style::faint(format!("  at {frame}"))),
+        );
     }
     if !error.hint().is_empty() {
         lines.push(format!("{} {}", style::busy("hint:"), error.hint()));

@@ -6,7 +6,13 @@ use unicode_width::UnicodeWidthStr;
 pub fn lines(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..columns)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or_default())
+        .map(|column| {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| width(cell))
+                .max()
+                .unwrap_or_default()
+        })
         .collect();
     rows.iter()
         .map(|row| {
@@ -56,7 +62,10 @@ mod tests {
 
     #[test]
     fn colours_take_no_room() {
-        let rows = vec![vec!["\u{1b}[32mok\u{1b}[0m".to_owned(), "x".to_owned()], vec!["long".to_owned(), "y".to_owned()]];
+        let rows = vec![
+            vec!["\u{1b}[32mok\u{1b}[0m".to_owned(), "x".to_owned()],
+            vec!["long".to_owned(), "y".to_owned()],
+        ];
         assert_eq!(lines(&rows), ["\u{1b}[32mok\u{1b}[0m    x", "long  y"]);
     }
 

@@ -31,7 +31,13 @@ fn an_answer_comes_with_what_it_used() {
     let found = ended.json();
     assert_eq!(found["ok"], json!(true));
     assert_eq!(found["result"]["phase"], json!("Successful"));
-    for key in ["durationUs", "guestMemoryBytes", "httpRequests", "kubernetesCalls", "denials"] {
+    for key in [
+        "durationUs",
+        "guestMemoryBytes",
+        "httpRequests",
+        "kubernetesCalls",
+        "denials",
+    ] {
         assert!(found.get(key).is_some(), "{key} is missing in {found}");
     }
     assert!(found["guestMemoryBytes"].as_u64().unwrap() > 0);
@@ -76,7 +82,11 @@ fn a_fault_is_4_and_names_what_to_do() {
         let ended = call(name, "run", metric, more);
         assert_eq!(ended.code, 4, "{name}: {ended:?}");
         let error = error(&ended);
-        assert_eq!((&error["kind"], &error["phase"]), (&json!(kind), &json!(phase)), "{name}: {error}");
+        assert_eq!(
+            (&error["kind"], &error["phase"]),
+            (&json!(kind), &json!(phase)),
+            "{name}: {error}"
+        );
         assert!(!error["hint"].as_str().unwrap().is_empty(), "{error}");
     }
 }
@@ -88,7 +98,10 @@ fn a_denied_call_names_the_grant() {
     assert_eq!(ended.code, 4, "{ended:?}");
     let error = error(&ended);
     assert_eq!(error["kind"], json!("denied"));
-    assert!(error["message"].as_str().unwrap().contains("prometheus.example:9090"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("prometheus.example:9090"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -108,7 +121,10 @@ spec:
 ",
     );
     let kube = dir.path().display().to_string();
-    let entry = crate::support::root().join("examples/nginx/entry.yaml").display().to_string();
+    let entry = crate::support::root()
+        .join("examples/nginx/entry.yaml")
+        .display()
+        .to_string();
     let input = "
 desiredWeight: 25
 rollout:

@@ -25,7 +25,7 @@ fn reference() -> String {
         assert_eq!(ended.code, 0, "{ended:?}");
         let lines: Vec<&str> = ended.stdout.lines().map(str::trim_end).collect();
         let name = [&["rollcage"], command].concat().join(" ");
-        text.push_str(&format!("\n## {name}\n\n```\n{}\n```\n", lines.join("\n").trim_end()));
+        text.extend(["\n## ", &name, "\n\n```\n", lines.join("\n").trim_end(), "\n```\n"]);
     }
     text
 }
@@ -38,7 +38,10 @@ fn reference_in_the_docs_is_what_help_says() {
         std::fs::write(&path, &expected).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "docs/commands.md is out of date: ROLLCAGE_BLESS=1 cargo test -p rollcage-cli reference");
+    assert!(
+        found == expected,
+        "docs/commands.md is out of date: ROLLCAGE_BLESS=1 cargo test -p rollcage-cli reference"
+    );
 }
 
 #[test]
@@ -52,7 +55,12 @@ fn completion_knows_the_commands() {
 
 #[test]
 fn a_wrong_command_line_is_usage() {
-    for args in [&["plugin", "cal"][..], &["plugin", "call"], &["--nope"], &["plugin", "new", "x", "--kind", "y"]] {
+    for args in [
+        &["plugin", "cal"][..],
+        &["plugin", "call"],
+        &["--nope"],
+        &["plugin", "new", "x", "--kind", "y"],
+    ] {
         assert_eq!(run(rollcage().args(args)).code, 2, "{args:?}");
     }
 }

@@ -6,13 +6,26 @@ use crate::support::{file, plugin, rollcage, run};
 
 #[test]
 fn tells_what_a_plugin_is_and_what_it_asks_for() {
-    for (name, kind, capabilities) in
-        [("hello-step", "step", false), ("prometheus", "metric-provider", false), ("nginx", "traffic-router", true)]
-    {
-        let ended = run(rollcage().args(["plugin", "inspect", "--output", "json"]).arg(plugin(name)));
+    for (name, kind, capabilities) in [
+        ("hello-step", "step", false),
+        ("prometheus", "metric-provider", false),
+        ("nginx", "traffic-router", true),
+    ] {
+        let ended = run(rollcage()
+            .args(["plugin", "inspect", "--output", "json"])
+            .arg(plugin(name)));
         assert_eq!(ended.code, 0, "{ended:?}");
         let found = ended.json();
-        for key in ["digest", "size", "runtime", "kind", "contract", "imports", "wants", "capabilities"] {
+        for key in [
+            "digest",
+            "size",
+            "runtime",
+            "kind",
+            "contract",
+            "imports",
+            "wants",
+            "capabilities",
+        ] {
             assert!(found.get(key).is_some(), "{name}: {key} is missing in {found}");
         }
         assert_eq!((&found["kind"], &found["runtime"]), (&json!(kind), &json!("wasm")));
@@ -25,11 +38,17 @@ fn tells_what_a_plugin_is_and_what_it_asks_for() {
 fn shows_what_an_entry_does_not_grant() {
     let dir = tempfile::tempdir().unwrap();
     let entry = file(&dir, "entry.yaml", "{name: a/b, permissions: {}}");
-    let ended = run(rollcage().args(["plugin", "inspect", "--output", "json", "--entry"]).arg(entry).arg(plugin("nginx")));
+    let ended = run(rollcage()
+        .args(["plugin", "inspect", "--output", "json", "--entry"])
+        .arg(entry)
+        .arg(plugin("nginx")));
     let found = ended.json();
     assert_eq!(found["missing"], found["wants"]);
     let ended = run(rollcage().args(["plugin", "inspect", "--run"]).arg(plugin("nginx")));
-    assert!(ended.stdout.contains("permissions:") && ended.stdout.contains("ok"), "{ended:?}");
+    assert!(
+        ended.stdout.contains("permissions:") && ended.stdout.contains("ok"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -42,11 +61,18 @@ fn what_is_no_plugin_gets_a_sentence_of_its_own() {
     file(&dir, "script.sh", "#!/bin/sh\necho plugin\n");
     let mut sentences = std::collections::BTreeSet::new();
     for name in ["elf", "page.html", "empty", "script.sh", "absent.wasm"] {
-        let ended = run(rollcage().args(["plugin", "inspect", "--output", "json"]).arg(dir.path().join(name)));
+        let ended = run(rollcage()
+            .args(["plugin", "inspect", "--output", "json"])
+            .arg(dir.path().join(name)));
         assert_eq!(ended.code, 3, "{name}: {ended:?}");
         let error = ended.json()["error"].clone();
         assert!(!error["hint"].as_str().unwrap().is_empty(), "{name}: {error}");
-        sentences.insert(error["message"].as_str().unwrap().replace(&dir.path().display().to_string(), ""));
+        sentences.insert(
+            error["message"]
+                .as_str()
+                .unwrap()
+                .replace(&dir.path().display().to_string(), ""),
+        );
     }
     assert_eq!(sentences.len(), 5, "{sentences:?}");
 }

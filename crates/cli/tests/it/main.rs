@@ -1,5 +1,12 @@
 //! The command as a user types it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests, helpers included"
+)]
+
 mod bench;
 mod call;
 mod dev;

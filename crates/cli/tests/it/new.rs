@@ -8,13 +8,20 @@ use crate::support::{rollcage, root, run};
 fn works(kind: &str, lang: &str) {
     let dir = tempfile::tempdir().unwrap();
     let name = format!("{kind}-{lang}");
-    let created =
-        run(rollcage().args(["plugin", "new", &name, "--kind", kind, "--lang", lang, "--output", "json"]).current_dir(&dir));
+    let created = run(rollcage()
+        .args([
+            "plugin", "new", &name, "--kind", kind, "--lang", lang, "--output", "json",
+        ])
+        .current_dir(&dir));
     assert_eq!(created.code, 0, "{created:?}");
     let commands: Vec<String> = serde_json::from_value(created.json()["next"].clone()).unwrap();
     let project = dir.path().join(&name);
     assert_eq!(commands[0], format!("cd {name}"));
-    for command in commands.iter().skip(1).filter(|command| command.starts_with("rollcage ")) {
+    for command in commands
+        .iter()
+        .skip(1)
+        .filter(|command| command.starts_with("rollcage "))
+    {
         let ended = run(rollcage()
             .args(command.split(' ').skip(1))
             .current_dir(&project)

@@ -9,21 +9,31 @@ use serde_json::Value;
 
 /// The repository.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// A built example. `cargo xtask plugins` builds them.
 pub fn plugin(name: &str) -> PathBuf {
     let folder = std::env::var_os("ROLLCAGE_PLUGINS").map_or_else(|| root().join("target/plugins"), PathBuf::from);
     let file = folder.join(format!("{name}.wasm"));
-    assert!(file.is_file(), "{} is not there: run `cargo xtask plugins`", file.display());
+    assert!(
+        file.is_file(),
+        "{} is not there: run `cargo xtask plugins`",
+        file.display()
+    );
     file
 }
 
 /// The command, with a cache that all tests share.
 pub fn rollcage() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rollcage"));
-    command.env("ROLLCAGE_CACHE_DIR", root().join("target/test-cache")).stdin(Stdio::null()).current_dir(root());
+    command
+        .env("ROLLCAGE_CACHE_DIR", root().join("target/test-cache"))
+        .stdin(Stdio::null())
+        .current_dir(root());
     command
 }
 

@@ -19,15 +19,29 @@ pub async fn perform(action: &Action, client: &Client, servers: &Servers) -> Res
         Deed::ServerUp(name) => servers.up(name).await,
         Deed::ServerDown(name) => servers.down(name).await,
         Deed::Apply(object) => apply(client, object).await.map_err(|error| refused(action, &error)),
-        Deed::Patch { api_version, kind, namespace, name, patch } => {
+        Deed::Patch {
+            api_version,
+            kind,
+            namespace,
+            name,
+            patch,
+        } => {
             let target = target(client, api_version.as_deref(), kind, namespace.as_deref()).await;
             let patched = match target {
-                Ok(api) => api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop),
+                Ok(api) => api
+                    .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+                    .await
+                    .map(drop),
                 Err(error) => Err(error),
             };
             patched.map_err(|error| refused(action, &error))
         }
-        Deed::Delete { api_version, kind, namespace, name } => {
+        Deed::Delete {
+            api_version,
+            kind,
+            namespace,
+            name,
+        } => {
             let target = target(client, api_version.as_deref(), kind, namespace.as_deref()).await;
             let deleted = match target {
                 Ok(api) => api.delete(name, &DeleteParams::default()).await.map(drop),
@@ -43,7 +57,9 @@ async fn apply(client: &Client, object: &Value) -> Result<(), kube::Error> {
     let kind = text("/kind").unwrap_or_default();
     let api = target(client, text("/apiVersion"), kind, text("/metadata/namespace")).await?;
     let name = text("/metadata/name").unwrap_or_default();
-    api.patch(name, &PatchParams::apply("scenario").force(), &Patch::Apply(object)).await.map(drop)
+    api.patch(name, &PatchParams::apply("scenario").force(), &Patch::Apply(object))
+        .await
+        .map(drop)
 }
 
 async fn target(
@@ -52,7 +68,10 @@ async fn target(
     kind: &str,
     namespace: Option<&str>,
 ) -> Result<Api<DynamicObject>, kube::Error> {
-    let (group, version) = api_version.unwrap_or(rollcage_api::API_VERSION).split_once('/').unwrap_or_else(|| ("", api_version.unwrap_or_default()));
+    let (group, version) = api_version
+        .unwrap_or(rollcage_api::API_VERSION)
+        .split_once('/')
+        .unwrap_or_else(|| ("", api_version.unwrap_or_default()));
     let kind = GroupVersionKind::gvk(group, version, kind);
     let (resource, capabilities): (ApiResource, _) = discovery::pinned_kind(client, &kind).await?;
     Ok(match capabilities.scope {

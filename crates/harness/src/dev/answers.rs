@@ -41,8 +41,16 @@ impl Answers {
                         "a rule names a server as NAME:PORT and gives at least one answer",
                     ));
                 }
-                let answers = wanted.answers.iter().map(|answer| read(dir, &field, answer)).collect::<Result<_, _>>()?;
-                Ok(Rule { wanted, answers, given: AtomicUsize::new(0) })
+                let answers = wanted
+                    .answers
+                    .iter()
+                    .map(|answer| read(dir, &field, answer))
+                    .collect::<Result<_, _>>()?;
+                Ok(Rule {
+                    wanted,
+                    answers,
+                    given: AtomicUsize::new(0),
+                })
             })
             .collect::<Result<_, _>>()?;
         Ok(Arc::new(Self { rules }))
@@ -55,7 +63,10 @@ fn read(dir: &Path, field: &str, answer: &Answer) -> Result<Result<HttpResponse,
     }
     let body = match (&answer.body, &answer.body_file) {
         (Some(_), Some(_)) => {
-            return Err(CommandError::usage(format!("{field}: both body and bodyFile"), "give one of them"));
+            return Err(CommandError::usage(
+                format!("{field}: both body and bodyFile"),
+                "give one of them",
+            ));
         }
         (Some(body), None) => body.clone().into_bytes(),
         (None, None) => Vec::new(),
@@ -66,12 +77,19 @@ fn read(dir: &Path, field: &str, answer: &Answer) -> Result<Result<HttpResponse,
             )
         })?,
     };
-    let mut headers: Vec<(String, String)> =
-        answer.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut headers: Vec<(String, String)> = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     if headers.is_empty() {
         headers.push(("content-type".into(), "application/json".into()));
     }
-    Ok(Ok(HttpResponse { status: answer.status.unwrap_or(200), headers, body }))
+    Ok(Ok(HttpResponse {
+        status: answer.status.unwrap_or(200),
+        headers,
+        body,
+    }))
 }
 
 #[async_trait]
@@ -79,14 +97,21 @@ impl HttpResponder for Answers {
     async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>> {
         let url = reqwest::Url::parse(&request.url).ok()?;
         let rule = self.rules.iter().find(|rule| rule.wanted.matches(&url, request))?;
-        let turn = rule.given.fetch_add(1, Ordering::Relaxed).min(rule.answers.len().saturating_sub(1));
+        let turn = rule
+            .given
+            .fetch_add(1, Ordering::Relaxed)
+            .min(rule.answers.len().saturating_sub(1));
         rule.answers.get(turn).cloned()
     }
 }
 
 impl HttpRule {
     fn matches(&self, url: &reqwest::Url, request: &HttpRequest) -> bool {
-        let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+        let host = format!(
+            "{}:{}",
+            url.host_str().unwrap_or_default(),
+            url.port_or_known_default().unwrap_or_default()
+        );
         let holds = |text: &str| text.contains(&self.contains);
         self.host.eq_ignore_ascii_case(&host)
             && (self.method.is_empty() || self.method.eq_ignore_ascii_case(&request.method))
@@ -105,8 +130,11 @@ fn form_pairs(body: &[u8]) -> impl Iterator<Item = String> {
     if let Some(url) = &mut url {
         url.set_query(Some(&query));
     }
-    let values: Vec<String> =
-        url.iter().flat_map(|url| url.query_pairs()).map(|(_, value)| value.into_owned()).collect();
+    let values: Vec<String> = url
+        .iter()
+        .flat_map(|url| url.query_pairs())
+        .map(|(_, value)| value.into_owned())
+        .collect();
     values.into_iter()
 }
 
@@ -115,7 +143,12 @@ mod tests {
     use super::*;
 
     fn request(method: &str, url: &str, body: &str) -> HttpRequest {
-        HttpRequest { method: method.into(), url: url.into(), headers: Vec::new(), body: body.as_bytes().to_vec() }
+        HttpRequest {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+        }
     }
 
     #[tokio::test]
@@ -133,7 +166,17 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(ask().await.unwrap().unwrap_err(), "gone");
         }
-        assert!(answers.respond(&request("GET", "http://p:9090/other?query=up{", "")).await.is_none());
-        assert!(answers.respond(&request("GET", "http://p:9091/q?query=up{", "")).await.is_none());
+        assert!(
+            answers
+                .respond(&request("GET", "http://p:9090/other?query=up{", ""))
+                .await
+                .is_none()
+        );
+        assert!(
+            answers
+                .respond(&request("GET", "http://p:9091/q?query=up{", ""))
+                .await
+                .is_none()
+        );
     }
 }

@@ -26,13 +26,22 @@ enum Pace {
 impl ScenarioClock {
     /// A clock that starts at `start`; `jumping` stands still until it is moved.
     pub fn new(start: Timestamp, jumping: bool) -> Self {
-        let pace = if jumping { Pace::Jumping(Mutex::new(start)) } else { Pace::Walking(Instant::now()) };
+        let pace = if jumping {
+            Pace::Jumping(Mutex::new(start))
+        } else {
+            Pace::Walking(Instant::now())
+        };
         Self { start, pace }
     }
 
     /// When it started.
     pub fn start(&self) -> Timestamp {
         self.start
+    }
+
+    /// Whether it stands still until it is moved.
+    pub fn is_jumping(&self) -> bool {
+        matches!(self.pace, Pace::Jumping(_))
     }
 
     /// How long to wait, in real time, until the clock shows `until`; a jumping clock is moved there and waits no time.

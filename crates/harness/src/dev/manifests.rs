@@ -44,11 +44,18 @@ impl Manifests {
         let documents = rollcage_api::yaml::documents(file, text);
         let several = documents.len() > 1;
         for (index, document) in documents.into_iter().enumerate() {
-            let place = if several { format!("{file} (document {})", index + 1) } else { file.to_owned() };
+            let place = if several {
+                format!("{file} (document {})", index + 1)
+            } else {
+                file.to_owned()
+            };
             match document.and_then(|document| document.read::<Value>()) {
                 Ok(Value::Null) => {}
                 Ok(object) => match not_an_object(&object) {
-                    None => self.objects.push(Manifest { file: place, value: object }),
+                    None => self.objects.push(Manifest {
+                        file: place,
+                        value: object,
+                    }),
                     Some(problem) => self.problems.push(format!("{place}: {problem}")),
                 },
                 Err(error) => self.problems.push(error.to_string()),
@@ -59,10 +66,20 @@ impl Manifests {
 
 /// Why a document is no Kubernetes object.
 fn not_an_object(object: &Value) -> Option<String> {
-    ["/apiVersion", "/kind", "/metadata/name"].into_iter().find_map(|pointer| {
-        let found = object.pointer(pointer).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-        (!found).then(|| format!("field {} is missing or not a text", pointer.trim_start_matches('/').replace('/', ".")))
-    })
+    ["/apiVersion", "/kind", "/metadata/name"]
+        .into_iter()
+        .find_map(|pointer| {
+            let found = object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .is_some_and(|text| !text.is_empty());
+            (!found).then(|| {
+                format!(
+                    "field {} is missing or not a text",
+                    pointer.trim_start_matches('/').replace('/', ".")
+                )
+            })
+        })
 }
 
 fn files(dir: &Path) -> Result<Vec<PathBuf>, CommandError> {
@@ -70,7 +87,9 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, CommandError> {
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| {
-            let manifest = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json");
+            let manifest = path
+                .extension()
+                .is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json");
             manifest && path.is_file() && path.file_name().is_some_and(|name| name != "scenario.yaml")
         })
         .collect();
@@ -81,7 +100,9 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, CommandError> {
 fn read_text(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > MAX_FILE_BYTES {
-        return Err(format!("{size} bytes are more than a manifest may have ({MAX_FILE_BYTES})"));
+        return Err(format!(
+            "{size} bytes are more than a manifest may have ({MAX_FILE_BYTES})"
+        ));
     }
     std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
@@ -108,6 +129,8 @@ impl Manifests {
                     .is_some_and(|name| ConfigFile::ALL.iter().any(|file| file.name() == name))
         });
         let namespace = config.map(|object| object.pointer("/metadata/namespace").and_then(Value::as_str));
-        namespace.map_or("argo-rollouts", |namespace| namespace.unwrap_or("default")).to_owned()
+        namespace
+            .map_or("argo-rollouts", |namespace| namespace.unwrap_or("default"))
+            .to_owned()
     }
 }

@@ -60,10 +60,25 @@ pub async fn dev(
     }
     let namespace = manifests.config_namespace();
     let client = kube::Client::new(api.service(), "default");
-    let cluster = Arc::new(rollcage_controller::cluster::Cluster::new(client.clone(), namespace.clone()));
-    let host = HostServices { kubernetes: cluster.clone(), secrets: cluster, http: Some(answers), clock: clock.clone() };
+    let cluster = Arc::new(rollcage_controller::cluster::Cluster::new(
+        client.clone(),
+        namespace.clone(),
+    ));
+    let host = HostServices {
+        kubernetes: cluster.clone(),
+        secrets: cluster,
+        http: Some(answers),
+        clock: clock.clone(),
+    };
     let registry = workbench.registry(host);
-    let stage = play::Stage { api, client, clock, registry, servers, namespace };
+    let stage = play::Stage {
+        api,
+        client,
+        clock,
+        registry,
+        servers,
+        namespace,
+    };
     play::Play::new(stage, scenario, manifests).run(view).await
 }
 
@@ -72,8 +87,9 @@ fn read_scenario(options: &DevOptions) -> Result<Scenario, CommandError> {
     if !path.exists() {
         return Ok(Scenario::default());
     }
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| CommandError::usage(format!("{}: {error}", path.display()), "scenario.yaml must be readable"))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        CommandError::usage(format!("{}: {error}", path.display()), "scenario.yaml must be readable")
+    })?;
     rollcage_api::yaml::from_str("scenario.yaml", &text)
         .map_err(|error| CommandError::usage(error.to_string(), "docs/dev.md lists the fields of scenario.yaml"))
 }

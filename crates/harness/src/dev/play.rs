@@ -51,13 +51,23 @@ pub struct Play {
     woken_by: Option<Change>,
     states: watch::Receiver<Arc<Snapshot>>,
     queue: Queue,
-    passes: JoinSet<(Key, Result<Outcome, ReconcileError>)>,
+    passes: JoinSet<Pass>,
+    /// How often plugin states have changed.
+    states_seen: u64,
     actions: VecDeque<Action>,
     scenario: Scenario,
     config: ConfigMaps,
     runs: BTreeMap<Key, Value>,
     events: Vec<EventReport>,
     problems: Vec<String>,
+}
+
+/// A pass that ended.
+struct Pass {
+    key: Key,
+    /// How often plugin states had changed when it began.
+    states_seen: u64,
+    result: Result<Outcome, ReconcileError>,
 }
 
 /// What to do next.
@@ -82,6 +92,7 @@ impl Play {
             states: stage.registry.watch(),
             queue: Queue::default(),
             passes: JoinSet::new(),
+            states_seen: 0,
             actions: std::mem::take(&mut scenario.actions).into(),
             scenario,
             config: ConfigMaps::default(),
@@ -123,11 +134,18 @@ impl Play {
         self.take_changes(now);
         self.stage.registry.retry_due();
         self.take_states(now);
-        for key in self.queue.take_due(now) {
-            let reconciler = Arc::clone(&self.reconciler);
+        // Time stands still meanwhile: a run that is looked at only when its plugins have loaded loses nothing.
+        let hold = self.stage.clock.is_jumping() && !self.stage.registry.snapshot().is_settled();
+        let due = if hold { Vec::new() } else { self.queue.take_due(now) };
+        for key in due {
+            let (reconciler, states_seen) = (Arc::clone(&self.reconciler), self.states_seen);
             self.passes.spawn(async move {
                 let result = reconciler.reconcile(&key.0, &key.1).await;
-                (key, result)
+                Pass {
+                    key,
+                    states_seen,
+                    result,
+                }
             });
         }
         while let Some(pass) = self.passes.try_join_next() {
@@ -144,7 +162,11 @@ impl Play {
             self.stage.registry.next_retry(),
         ];
         let due = due.into_iter().flatten().min();
-        let until = self.stage.clock.start() + self.scenario.until.map_or(UNTIL, |until| SignedDuration::try_from(until.0).unwrap_or(UNTIL));
+        let until = self.stage.clock.start()
+            + self
+                .scenario
+                .until
+                .map_or(UNTIL, |until| SignedDuration::try_from(until.0).unwrap_or(UNTIL));
         if due.is_some_and(|at| at <= now) && !busy {
             return Next::Again;
         }
@@ -179,14 +201,23 @@ impl Play {
         true
     }
 
-    fn pass_ended(
-        &mut self,
-        pass: Result<(Key, Result<Outcome, ReconcileError>), tokio::task::JoinError>,
-        now: Timestamp,
-    ) {
+    fn pass_ended(&mut self, pass: Result<Pass, tokio::task::JoinError>, now: Timestamp) {
         match pass {
-            Ok((key, Ok(outcome))) => self.queue.done(key, outcome.requeue_at, outcome.waiting_for),
-            Ok((key, Err(error))) => {
+            Ok(Pass {
+                key,
+                states_seen,
+                result: Ok(outcome),
+            }) => {
+                // A state that changed while the pass was under way may be the one that it waits for.
+                let missed = states_seen != self.states_seen && !outcome.waiting_for.is_empty();
+                let again = if missed { Some(now) } else { outcome.requeue_at };
+                self.queue.done(key, again, outcome.waiting_for);
+            }
+            Ok(Pass {
+                key,
+                result: Err(error),
+                ..
+            }) => {
                 tracing::warn!(namespace = key.0, name = key.1, %error, "the pass failed and is tried again");
                 self.queue.done(key, Some(now + RETRY), Vec::new());
             }
@@ -234,6 +265,7 @@ impl Play {
 
     fn take_states(&mut self, now: Timestamp) {
         if self.states.has_changed().unwrap_or(false) {
+            self.states_seen += 1;
             let states = self.states.borrow_and_update().clone();
             for id in states.plugins.keys() {
                 self.queue.plugin_changed(id, now);
@@ -254,21 +286,34 @@ impl Play {
             match serde_path_to_error::deserialize::<_, AnalysisRun>(object) {
                 Ok(run) => runs.push(RunReport::of(&run, expectations)),
                 Err(error) => {
-                    problems.push(format!("AnalysisRun {namespace}/{name}: {}: {}", error.path(), error.inner()));
+                    problems.push(format!(
+                        "AnalysisRun {namespace}/{name}: {}: {}",
+                        error.path(),
+                        error.inner()
+                    ));
                 }
             }
         }
+        let known = problems.len();
         for expectation in expectations {
             if !runs.iter().any(|run| expectation.is_about(&run.namespace, &run.name)) {
-                problems.push(format!("scenario.yaml: there is no AnalysisRun {:?}", expectation.analysis_run));
+                problems.push(format!(
+                    "scenario.yaml: there is no AnalysisRun {:?}",
+                    expectation.analysis_run
+                ));
             }
         }
-        let missing = problems.len() > self.problems.len();
+        let missing = problems.len() > known;
         let broken = expectations.is_empty() && !problems.is_empty();
         let plugins: Vec<PluginReport> = plugins::reports(&self.states.borrow());
         DevReport {
             ok: runs.iter().all(|run| run.as_expected) && !missing && !broken,
-            virtual_seconds: self.stage.clock.now().duration_since(self.stage.clock.start()).as_secs_f64(),
+            virtual_seconds: self
+                .stage
+                .clock
+                .now()
+                .duration_since(self.stage.clock.start())
+                .as_secs_f64(),
             plugins,
             analysis_runs: runs,
             events: self.events.clone(),

@@ -31,8 +31,12 @@ impl Queue {
 
     /// A plugin's state changed: wakes the objects that wait for it.
     pub fn plugin_changed(&mut self, plugin: &PluginId, now: Timestamp) {
-        let woken: Vec<Key> =
-            self.waiting.iter().filter(|(_, plugins)| plugins.contains(plugin)).map(|(key, _)| key.clone()).collect();
+        let woken: Vec<Key> = self
+            .waiting
+            .iter()
+            .filter(|(_, plugins)| plugins.contains(plugin))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in woken {
             self.wake(key, now);
         }
@@ -73,7 +77,11 @@ impl Queue {
 
     /// The next due time.
     pub fn next(&self) -> Option<Timestamp> {
-        self.due.iter().filter(|(key, _)| !self.running.contains(*key)).map(|(_, at)| *at).min()
+        self.due
+            .iter()
+            .filter(|(key, _)| !self.running.contains(*key))
+            .map(|(_, at)| *at)
+            .min()
     }
 }
 
@@ -116,7 +124,10 @@ mod tests {
 
     #[test]
     fn a_plugin_wakes_those_that_wait_for_it() {
-        let plugin = PluginId { kind: PluginKind::MetricProvider, name: "a/b".into() };
+        let plugin = PluginId {
+            kind: PluginKind::MetricProvider,
+            name: "a/b".into(),
+        };
         let mut queue = Queue::default();
         queue.done(key("a"), Some(at(300)), vec![plugin.clone()]);
         queue.plugin_changed(&plugin, at(5));

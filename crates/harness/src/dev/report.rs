@@ -103,7 +103,9 @@ impl RunReport {
     pub fn of(run: &AnalysisRun, expectations: &[Expectation]) -> Self {
         let namespace = run.metadata.namespace.clone().unwrap_or_default();
         let name = run.metadata.name.clone().unwrap_or_default();
-        let expectation = expectations.iter().find(|expectation| expectation.is_about(&namespace, &name));
+        let expectation = expectations
+            .iter()
+            .find(|expectation| expectation.is_about(&namespace, &name));
         let expected = match expectation {
             Some(expectation) => Some(expectation.phase),
             None if expectations.is_empty() => Some(AnalysisPhase::Successful),
@@ -135,7 +137,13 @@ impl RunReport {
 impl EventReport {
     /// Out of a core/v1 Event that happened `at` seconds after the start.
     pub fn of(event: &Value, at: f64) -> Self {
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |pointer: &str| {
+            event
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         Self {
             at,
             r#type: text("/type"),

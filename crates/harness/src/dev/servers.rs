@@ -40,7 +40,11 @@ impl Servers {
         for server in wanted {
             let listener = bind("127.0.0.1:0").await?;
             let address = listener.local_addr().map_err(|error| io_error(&error))?;
-            let running = Server { address, files: dir.join(&server.files), task: Mutex::new(None) };
+            let running = Server {
+                address,
+                files: dir.join(&server.files),
+                task: Mutex::new(None),
+            };
             if !server.down {
                 running.serve(listener);
             }
@@ -68,7 +72,12 @@ impl Servers {
 
     /// Lets a server go down.
     pub async fn down(&self, name: &str) -> Result<(), CommandError> {
-        let task = self.get(name)?.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = self
+            .get(name)?
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(task) = task {
             task.abort();
             // The port is free only when the task has gone.
@@ -90,7 +99,9 @@ impl Servers {
 
 impl Server {
     fn serve(&self, listener: TcpListener) {
-        let app = Router::new().route("/{*path}", get(file)).with_state(Arc::new(self.files.clone()));
+        let app = Router::new()
+            .route("/{*path}", get(file))
+            .with_state(Arc::new(self.files.clone()));
         let task = tokio::spawn(async move {
             // Ends only with the task: axum retries failed accepts itself.
             let _ = axum::serve(listener, app).await;
@@ -100,7 +111,9 @@ impl Server {
 }
 
 async fn file(State(dir): State<Arc<PathBuf>>, UrlPath(path): UrlPath<String>) -> Response {
-    let inside = Path::new(&path).components().all(|part| matches!(part, Component::Normal(_)));
+    let inside = Path::new(&path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     match tokio::fs::read(dir.join(&path)).await {
         Ok(bytes) if inside => bytes.into_response(),
         _ => (StatusCode::NOT_FOUND, "no such file\n").into_response(),
@@ -112,5 +125,8 @@ async fn bind(address: &str) -> Result<TcpListener, CommandError> {
 }
 
 fn io_error(error: &std::io::Error) -> CommandError {
-    CommandError::usage(format!("a server of the scenario cannot listen on loopback: {error}"), "free the port and try again")
+    CommandError::usage(
+        format!("a server of the scenario cannot listen on loopback: {error}"),
+        "free the port and try again",
+    )
 }

@@ -49,7 +49,10 @@ pub fn create(dir: &Path, name: &str, kind: PluginKind, language: Language) -> R
     check_name(name)?;
     let folder = dir.join(name);
     if folder.exists() {
-        return Err(CommandError::usage(format!("{} exists already", folder.display()), "choose another name"));
+        return Err(CommandError::usage(
+            format!("{} exists already", folder.display()),
+            "choose another name",
+        ));
     }
     let files = templates::files(kind, language);
     for (file, text) in &files {
@@ -73,13 +76,19 @@ pub fn create(dir: &Path, name: &str, kind: PluginKind, language: Language) -> R
     if language == Language::Rust {
         next.push("cargo test".to_owned());
     }
-    Ok(Created { folder, files: files.iter().map(|(file, _)| (*file).to_owned()).collect(), next })
+    Ok(Created {
+        folder,
+        files: files.iter().map(|(file, _)| (*file).to_owned()).collect(),
+        next,
+    })
 }
 
 /// A name that is a folder, a crate, an npm package and the second half of a plugin's name.
 fn check_name(name: &str) -> Result<(), CommandError> {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-    let all = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let all = name
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if first && all && name.len() <= 60 {
         return Ok(());
     }
