@@ -52,6 +52,7 @@ fn all(phases: &mut Phases) -> Result<()> {
         in_guests(|manifest| run_command(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", manifest])))
     })?;
     phases.run("go", go)?;
+    phases.run("prometheus", prometheus)?;
     let plugins = phases.run("plugins", plugins::run)?;
     phases.run("clippy", || {
         let deny = ["--all-targets", "--", "--deny", "warnings"];
@@ -84,6 +85,35 @@ fn guests(verb: &str, manifest: &str) -> Command {
         "--target-dir",
         GUESTS_TARGET,
     ])
+}
+
+/// A real Prometheus answers the prometheus example's queries: Debian's package, installed where that is possible. In
+/// continuous integration the test itself insists on it.
+fn prometheus() -> Result<()> {
+    let found = |program: &str| {
+        let version = Command::new(program)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        version.is_ok_and(|status| status.success())
+    };
+    if found("prometheus") {
+        return Ok(());
+    }
+    let user = Command::new("id").arg("-u").output();
+    let is_root = user.is_ok_and(|user| user.stdout == b"0\n");
+    if !is_root || !found("apt-get") {
+        eprintln!("prometheus is not installed: the test against it is skipped");
+        return Ok(());
+    }
+    run_command(Command::new("apt-get").args(["update", "--quiet"]))?;
+    let install = ["install", "--yes", "--quiet", "--no-install-recommends", "prometheus"];
+    run_command(
+        Command::new("apt-get")
+            .args(install)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
 }
 
 /// The tests of examples in JavaScript.
