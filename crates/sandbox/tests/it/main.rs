@@ -14,6 +14,7 @@ mod guest;
 mod imports;
 mod limits;
 mod load;
+mod old_contract;
 mod ports;
 mod support;
 mod time;
