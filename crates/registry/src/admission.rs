@@ -57,24 +57,28 @@ impl Admission {
             return Err(Refused::Deadline { waited: Duration::ZERO });
         }
         let tenant = Tenant::from(namespace);
-        let (sender, receiver) = oneshot::channel();
-        let arrival = {
+        let (id, pushed_out, receiver) = {
             let mut inner = self.lock();
             if inner.closed {
                 return Err(Refused::Closed);
             }
-            let arrival = inner.queue.arrive(&tenant, sender);
-            if matches!(arrival, Arrival::Full) {
-                let (running, waiting) = inner.queue.load();
-                return Err(Refused::Full { running, waiting });
-            }
-            arrival
-        };
-        let Arrival::Waiting { id, pushed_out } = arrival else {
-            return Ok(Permit {
+            let permit = |tenant| Permit {
                 admission: self.clone(),
                 tenant,
-            });
+            };
+            // Nearly every call: without a channel.
+            if inner.queue.enter(&tenant) {
+                return Ok(permit(tenant));
+            }
+            let (sender, receiver) = oneshot::channel();
+            match inner.queue.arrive(&tenant, sender) {
+                Arrival::Waiting { id, pushed_out } => (id, pushed_out, receiver),
+                Arrival::Granted => return Ok(permit(tenant)),
+                Arrival::Full => {
+                    let (running, waiting) = inner.queue.load();
+                    return Err(Refused::Full { running, waiting });
+                }
+            }
         };
         if let Some(out) = pushed_out {
             // Fails when that call is just leaving by itself.

@@ -1,16 +1,15 @@
-//! Loads WebAssembly components: bytes from the store, run by the sandbox.
+//! The loader of real plugins: bytes by `rollcage-store`, components by `rollcage-sandbox`.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rollcage_api::plugin::PluginKind;
 use rollcage_core::{Fault, FaultKind, Phase, PluginId, host::HostServices};
-use rollcage_sandbox::{Component, Sandbox};
-use rollcage_store::{Fetched, Store};
+use rollcage_sandbox::{Component, Sandbox, WasmPlugin};
+use rollcage_store::{Fetched, Origin, Store, Transfer};
 
 use crate::loader::{Loaded, Loader, Plugin, Port, Progress, Runtime, Stage};
 
-/// The loader of a host with a store and a sandbox.
+/// Loads WebAssembly components. What is no component is refused with a sentence on what it is.
 #[derive(Clone, Debug)]
 pub struct ComponentLoader {
     store: Arc<Store>,
@@ -21,7 +20,7 @@ pub struct ComponentLoader {
 }
 
 impl ComponentLoader {
-    /// Plugins get their bytes from `store`, run in `sandbox`, and ask `host`.
+    /// `host` is what plugins reach, as far as their entries grant it; its Secrets are those of `headersFrom`, too.
     pub fn new(store: Arc<Store>, sandbox: Arc<Sandbox>, host: HostServices) -> Self {
         Self {
             store,
@@ -46,14 +45,21 @@ impl Loader for ComponentLoader {
     type Component = Component;
 
     async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<Fetched, Box<Fault>> {
-        progress.at(Stage::Fetching);
-        let report = |transfer: rollcage_store::Transfer| {
-            if transfer.stage == rollcage_store::Stage::Verifying {
-                progress.at(Stage::Verifying);
-            }
+        let report = |transfer: Transfer| {
+            progress.at(match transfer.stage {
+                rollcage_store::Stage::Fetching => Stage::Fetching,
+                rollcage_store::Stage::Verifying => Stage::Verifying,
+            });
         };
-        let secrets = self.host.secrets.as_ref();
-        self.store.fetch_with(&plugin.id, &plugin.entry, secrets, &report).await
+        let fetched = self
+            .store
+            .fetch_with(&plugin.id, &plugin.entry, &*self.host.secrets, &report)
+            .await?;
+        match fetched.origin {
+            // That the wanted bytes are not to be had must show. The registry asks for the last-known-good itself.
+            Origin::LastKnownGood(fault) => Err(fault),
+            Origin::Cache | Origin::Location => Ok(fetched),
+        }
     }
 
     fn digest(&self, bytes: &Fetched) -> String {
@@ -65,31 +71,20 @@ impl Loader for ComponentLoader {
     }
 
     async fn initialize(&self, plugin: &Plugin, component: Arc<Component>) -> Result<Loaded, Box<Fault>> {
-        let wasm = self
+        let made = self
             .sandbox
             .plugin(&plugin.id, &component, &plugin.entry, self.host.clone())?;
-        wasm.initialize().await?;
-        let port = match plugin.id.kind {
-            PluginKind::MetricProvider => wasm.as_metric_provider().map(Port::MetricProvider),
-            PluginKind::TrafficRouter => wasm.as_traffic_router().map(Port::TrafficRouter),
-            PluginKind::Step => wasm.as_step().map(Port::Step),
-        };
-        let port = port.ok_or_else(|| {
-            let cause = format!("the component is a {}, not a {}", component.kind(), plugin.id.kind);
-            let hint = format!("move the entry to {}", component.kind().config_key());
-            Box::new(Fault::new(
-                &plugin.id,
-                Phase::Link,
-                FaultKind::WrongContract,
-                cause,
-                hint,
-            ))
-        })?;
+        made.initialize().await?;
         Ok(Loaded {
             digest: component.digest().to_owned(),
             runtime: Runtime::Wasm,
             contract: component.contract().to_owned(),
-            port,
+            port: port(&made).ok_or_else(|| {
+                // Every kind has a port.
+                let cause = format!("a {} without a port", component.kind());
+                let hint = "report this as a bug of Rollcage";
+                Box::new(Fault::new(&plugin.id, Phase::Link, FaultKind::Host, cause, hint))
+            })?,
         })
     }
 
@@ -98,7 +93,13 @@ impl Loader for ComponentLoader {
             return None;
         }
         let good = self.store.last_known_good(id).await?;
-        self.store.read(id, &good.digest).await.ok().flatten()
+        match self.store.read(id, &good.digest).await {
+            Ok(found) => found,
+            Err(fault) => {
+                tracing::warn!(plugin = %id, %fault, "the last known good bytes cannot be read");
+                None
+            }
+        }
     }
 
     async fn remember(&self, plugin: &Plugin, bytes: &Fetched) -> Result<(), Box<Fault>> {
@@ -107,4 +108,16 @@ impl Loader for ComponentLoader {
         }
         self.store.remember(&plugin.id, &plugin.entry.location, bytes).await
     }
+
+    async fn forget(&self, id: &PluginId) -> Result<(), Box<Fault>> {
+        self.store.forget(id).await
+    }
+}
+
+fn port(plugin: &Arc<WasmPlugin>) -> Option<Port> {
+    plugin
+        .as_metric_provider()
+        .map(Port::MetricProvider)
+        .or_else(|| plugin.as_traffic_router().map(Port::TrafficRouter))
+        .or_else(|| plugin.as_step().map(Port::Step))
 }

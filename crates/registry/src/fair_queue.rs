@@ -65,20 +65,31 @@ impl<T> FairQueue<T> {
         }
     }
 
+    /// Takes a slot if there is one for this tenant now.
+    pub(crate) fn enter(&mut self, tenant: &Tenant) -> bool {
+        let (held, waits) = self
+            .tenants
+            .get(tenant)
+            .map_or((0, false), |standing| (standing.held, !standing.waiting.is_empty()));
+        let others_wait = self.turns.len() > usize::from(waits);
+        let enters = self.busy < self.slots && !waits && self.may_hold(held + 1, others_wait);
+        if enters {
+            self.tenants.entry(tenant.clone()).or_default().held += 1;
+            self.busy += 1;
+        }
+        enters
+    }
+
     /// Somebody wants a slot. When the queue is full, the tenant that has most waiting gives way to one that has less:
     /// otherwise one namespace could fill the queue and keep all others out of it.
     pub(crate) fn arrive(&mut self, tenant: &Tenant, token: T) -> Arrival<T> {
-        let held = self.tenants.get(tenant).map_or(0, |standing| standing.held);
+        if self.enter(tenant) {
+            return Arrival::Granted;
+        }
         let waits = self
             .tenants
             .get(tenant)
             .is_some_and(|standing| !standing.waiting.is_empty());
-        let others_wait = self.turns.len() > usize::from(waits);
-        if self.busy < self.slots && !waits && self.may_hold(held + 1, others_wait) {
-            self.tenants.entry(tenant.clone()).or_default().held += 1;
-            self.busy += 1;
-            return Arrival::Granted;
-        }
         let mut pushed_out = None;
         if self.waiting >= self.capacity {
             let own = self.tenants.get(tenant).map_or(0, |standing| standing.waiting.len());

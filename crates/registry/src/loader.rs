@@ -106,6 +106,8 @@ pub trait Loader: Send + Sync + fmt::Debug + 'static {
     async fn initialize(&self, plugin: &Plugin, component: Arc<Self::Component>) -> Result<Loaded, Box<Fault>>;
     /// The bytes that served last, when they are kept; no network is used.
     async fn last_known_good(&self, id: &PluginId) -> Option<Self::Bytes>;
-    /// These bytes serve now, as the entry says.
+    /// These bytes serve now.
     async fn remember(&self, plugin: &Plugin, bytes: &Self::Bytes) -> Result<(), Box<Fault>>;
+    /// The plugin is no longer configured: its last-known-good bytes need not be kept.
+    async fn forget(&self, id: &PluginId) -> Result<(), Box<Fault>>;
 }

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::{Either, select};
-use rollcage_core::Fault;
+use rollcage_core::{Fault, PluginId};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use crate::loader::{Loaded, Loader, Plugin, Progress, Stage};
@@ -35,7 +35,10 @@ pub(crate) trait Events: Progress {
 /// A load, whatever the loader's own types are.
 #[async_trait]
 pub(crate) trait Load: Send + Sync + std::fmt::Debug {
+    /// From entry to port.
     async fn load(&self, plugin: &Plugin, standing: Standing, events: &dyn Events) -> Result<Loaded, Box<Fault>>;
+    /// A plugin is no longer configured, unless it is again.
+    async fn forget(&self, id: &PluginId, is_wanted: &(dyn Fn() -> bool + Sync));
 }
 
 /// The stages of a [`Loader`] in order.
@@ -44,7 +47,8 @@ pub(crate) struct Pipeline<L: Loader> {
     /// How long the wanted bytes may take before the last-known-good ones serve in the meantime, when nothing does.
     patience: Duration,
     components: Keyed<Weak<L::Component>>,
-    fetches: Keyed<()>,
+    /// Held while what is kept of a plugin changes.
+    keeping: Keyed<()>,
 }
 
 impl<L: Loader> std::fmt::Debug for Pipeline<L> {
@@ -61,22 +65,8 @@ impl<L: Loader> Pipeline<L> {
             loader,
             patience,
             components: Keyed::default(),
-            fetches: Keyed::default(),
+            keeping: Keyed::default(),
         }
-    }
-
-    /// The bytes that the entry wants. Plugins that want the same pinned bytes from the same place wait for each other:
-    /// the second one finds them in the store.
-    async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<L::Bytes, Box<Fault>> {
-        progress.at(Stage::Fetching);
-        let entry = &plugin.entry;
-        if entry.sha256.is_empty() {
-            return self.loader.fetch(plugin, progress).await;
-        }
-        progress.digest(&entry.sha256);
-        let flight = self.fetches.get(&format!("{} {}", entry.sha256, entry.location));
-        let _turn = flight.lock().await;
-        self.loader.fetch(plugin, progress).await
     }
 
     /// From bytes to port. Of one digest, one compilation at a time, and its result is shared for as long as it is used.
@@ -99,11 +89,17 @@ impl<L: Loader> Pipeline<L> {
     }
 
     async fn wanted(&self, plugin: &Plugin, progress: &Recorder<'_>) -> Result<Loaded, Box<Fault>> {
-        let bytes = self.fetch(plugin, progress).await?;
+        progress.at(Stage::Fetching);
+        if !plugin.entry.sha256.is_empty() {
+            progress.digest(&plugin.entry.sha256);
+        }
+        let bytes = self.loader.fetch(plugin, progress).await?;
         let digest = self.loader.digest(&bytes);
         progress.digest(&digest);
         let _ = progress.got.set(digest);
         let loaded = self.start(plugin, &bytes, progress).await?;
+        let keeping = self.keeping.get(&key(&plugin.id));
+        let _turn = keeping.lock().await;
         if let Err(fault) = self.loader.remember(plugin, &bytes).await {
             tracing::warn!(plugin = %plugin.id, %fault, "cannot note what serves: a restart may not find it");
         }
@@ -160,6 +156,21 @@ impl<L: Loader> Load for Pipeline<L> {
             Either::Right(((), wanted)) => wanted.await,
         }
     }
+
+    async fn forget(&self, id: &PluginId, is_wanted: &(dyn Fn() -> bool + Sync)) {
+        let keeping = self.keeping.get(&key(id));
+        let _turn = keeping.lock().await;
+        if is_wanted() {
+            return;
+        }
+        if let Err(fault) = self.loader.forget(id).await {
+            tracing::warn!(plugin = %id, %fault, "the last known good version stays on disk");
+        }
+    }
+}
+
+fn key(id: &PluginId) -> String {
+    format!("{} {}", id.kind, id.name)
 }
 
 /// Passes on how far a load is, and remembers which bytes it got.

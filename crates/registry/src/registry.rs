@@ -263,6 +263,7 @@ impl Inner {
             if !stays {
                 tracing::info!(plugin = %id, kind = %id.kind, "plugin is no longer configured");
                 plugin.remove();
+                self.forget(id);
             }
             stays
         });
@@ -288,6 +289,18 @@ impl Inner {
             .map(|(id, plugin)| (id.clone(), plugin.slot.clone()))
             .collect();
         self.slots.store(Arc::new(slots));
+    }
+
+    fn forget(self: &Arc<Self>, id: &PluginId) {
+        let (registry, loads, id) = (Arc::downgrade(self), self.loads.clone(), id.clone());
+        tokio::spawn(async move {
+            let is_wanted = || {
+                registry
+                    .upgrade()
+                    .is_some_and(|registry| registry.slots.load().contains_key(&id))
+            };
+            loads.forget(&id, &is_wanted).await;
+        });
     }
 
     /// Begins a load, if the entry is one that can be loaded.

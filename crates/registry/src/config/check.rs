@@ -1,6 +1,6 @@
 //! What an entry must hold to be worth a try: Argo's rules (specification 1.2), and those of our own fields.
 
-use rollcage_api::plugin::{InstanceMode, PluginEntry, PluginKind};
+use rollcage_api::plugin::{InstanceMode, PluginEntry};
 use url::Url;
 
 use super::grants;
@@ -35,7 +35,7 @@ impl Problem {
 }
 
 /// Checks an entry, and writes what has several spellings in one.
-pub(super) fn check(kind: PluginKind, entry: &mut PluginEntry) -> Result<(), Problem> {
+pub(super) fn check(entry: &mut PluginEntry) -> Result<(), Problem> {
     check_name(&entry.name)?;
     if entry.disabled {
         // Nothing else of it is used; what is wrong with it is told when it is wanted again.
@@ -63,7 +63,7 @@ pub(super) fn check(kind: PluginKind, entry: &mut PluginEntry) -> Result<(), Pro
             });
         }
     }
-    grants::check(kind, &entry.permissions)
+    grants::check(&entry.permissions)
 }
 
 /// `^([a-zA-Z0-9\-]+)\/{1}([a-zA-Z0-9_\-.]+)$`

@@ -2,19 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rollcage_api::plugin::{CredentialGrant, HttpGrant, HttpGrantOptions, KubernetesGrant, Permissions, PluginKind};
+use rollcage_api::plugin::{CredentialGrant, HttpGrant, HttpGrantOptions, KubernetesGrant, Permissions};
+
+use rollcage_sandbox::egress;
 
 use super::check::{Problem, is_namespace};
 
 /// What a Kubernetes grant may allow; `*` is all of them.
 const VERBS: [&str; 6] = ["get", "list", "create", "update", "patch", "delete"];
 
-pub(super) fn check(_: PluginKind, permissions: &Permissions) -> Result<(), Problem> {
+pub(super) fn check(permissions: &Permissions) -> Result<(), Problem> {
     check_http(&permissions.http)?;
     for (index, grant) in permissions.kubernetes.iter().enumerate() {
         check_kubernetes(&format!("permissions.kubernetes.{index}"), grant)?;
     }
-    check_credentials(permissions)
+    check_credentials(permissions)?;
+    // What a server, a header or a certificate is, only the one who uses them knows.
+    egress::check(permissions).map_err(|error| {
+        let path = error.field.replace('[', ".").replace(']', "");
+        Problem::new(&path, error.problem, "correct the entry's permissions")
+    })
 }
 
 fn options(grant: &HttpGrant) -> HttpGrantOptions {

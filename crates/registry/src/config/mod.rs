@@ -249,7 +249,7 @@ fn parse_key(
             continue;
         }
         lines.insert(id.clone(), source.line);
-        let entry = item.entry().and_then(|mut entry| match check::check(kind, &mut entry) {
+        let entry = item.entry().and_then(|mut entry| match check::check(&mut entry) {
             Ok(()) => Ok(Arc::new(entry)),
             Err(problem) => Err(item.place(problem)),
         });

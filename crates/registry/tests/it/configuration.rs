@@ -68,8 +68,8 @@ fn good_entries() {
          verbs: [get], namespaces: ['@object', other]}]}}",
         "{name: a/b, location: 'file:///x', permissions: {http: ['a:80'], credentials: [{name: c, header: \
          Authorization, hosts: ['A:80'], secretRef: {name: s, key: k}}]}}",
-        "{name: a/b, location: 'file:///x', permissions: {http: ['*.svc:80'], credentials: [{name: c, header: \
-         Authorization, hosts: ['a.svc:80'], secretRef: {name: s, key: k}}]}}",
+        "{name: a/b, location: 'file:///x', permissions: {http: ['*.example.com:80'], credentials: [{name: c, header: \
+         Authorization, hosts: ['a.example.com:80'], secretRef: {name: s, key: k}}]}}",
         "{name: a/b, location: 'file:///x', env: {LOG_LEVEL: debug, EMPTY: ''}}",
     ] {
         let wanted = only(&format!("- {entry}"));
@@ -164,6 +164,22 @@ fn bad_entries_say_where_what_and_what_to_do() {
         ),
         (with("env: {'A=B': c}"), "env[A=B]: this is no environment variable"),
         (permissions("{http: ['']}"), "permissions.http[0]: "),
+        (
+            permissions("{http: ['a:80', b]}"),
+            "line 3: permissions.http[1]: \"b\": ",
+        ),
+        (
+            permissions("{http: ['http://a:80']}"),
+            "a server is NAME:PORT, without scheme and path",
+        ),
+        (
+            permissions("{http: [{host: 'a:443', ca: nonsense}]}"),
+            "permissions.http[0]: ",
+        ),
+        (
+            credential("header: 'a b', hosts: ['a:80']"),
+            "permissions.credentials[0]: ",
+        ),
         (
             permissions("{http: ['a:443', {host: 'A:443', insecure: true}]}"),
             "permissions.http[1]: A:443: granted twice, with different options",

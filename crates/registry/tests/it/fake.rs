@@ -182,8 +182,13 @@ impl Loader for FakeLoader {
         self.0.kept(id)
     }
 
-    async fn remember(&self, plugin: &Plugin, bytes: &Self::Bytes) -> Result<(), Box<Fault>> {
-        self.0.keep(&plugin.id, &self.digest(bytes));
+    async fn remember(&self, plugin: &Plugin, bytes: &String) -> Result<(), Box<Fault>> {
+        self.0.keep(&plugin.id, bytes);
+        Ok(())
+    }
+
+    async fn forget(&self, id: &PluginId) -> Result<(), Box<Fault>> {
+        self.0.kept.lock().unwrap().remove(id);
         Ok(())
     }
 }

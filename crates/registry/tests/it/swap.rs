@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use rollcage_core::{FaultKind, PluginSource};
+use rollcage_core::{FaultKind, Phase, PluginSource};
 
-use crate::fake::{Bench, fault, run, until};
+use crate::fake::{Bench, fault, metric, run, until};
 
 const OLD: &str = "- {name: x/a, location: 'file:///old', limits: {concurrency: 1}}";
 const NEW: &str = "- {name: x/a, location: 'file:///new', limits: {concurrency: 1}}";
@@ -61,16 +61,24 @@ async fn a_call_that_comes_when_nothing_serves_any_more_was_not_tried() {
     let bench = bench().await;
     let port = bench.registry.metric_provider("x/a", "team").unwrap();
     bench.configured("").await;
-    bench
-        .configured("- {name: x/a, location: 'http://down/', sha256: ''}")
-        .await;
-    // The last-known-good stands in; without it, the load's own fault is told under a kind that says `not tried`.
-    assert_eq!(run(&*port, "ok").await.unwrap(), "old");
-    bench.configured("").await;
-    bench.configured("- {name: x/a, location: 'ftp://'}").await;
-    let refused = fault(run(&*port, "ok").await.unwrap_err());
-    assert!(refused.kind.is_not_serving(), "{refused:?}");
-    assert_eq!(refused.phase, rollcage_core::Phase::Resolve);
+    until("it is forgotten", || bench.world.kept(&metric("x/a")).is_none()).await;
+    for (location, phase) in [("http://down/", Phase::Fetch), ("ftp://", Phase::Resolve)] {
+        bench
+            .configured(&format!("- {{name: x/a, location: '{location}'}}"))
+            .await;
+        let refused = fault(run(&*port, "ok").await.unwrap_err());
+        assert_eq!(
+            (refused.phase, refused.kind),
+            (phase, FaultKind::Loading),
+            "nothing was tried"
+        );
+        let refused = bench.registry.metric_provider("x/a", "team").unwrap_err();
+        assert_ne!(
+            refused.kind,
+            FaultKind::Loading,
+            "asked for anew, it is the load's own fault"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,6 +35,16 @@ mod target;
 mod tls;
 mod wasi;
 
+use rollcage_api::plugin::Permissions;
+use rollcage_core::host::NoCluster;
+
+/// Whether an entry's grants and credentials can be read, without anything that they would need to work.
+pub fn check(permissions: &Permissions) -> Result<(), GrantError> {
+    grants::Grants::parse(&permissions.http)?;
+    credentials::Credentials::parse(&permissions.credentials, std::sync::Arc::new(NoCluster))?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests;
 pub use address::AddressClass;
