@@ -88,7 +88,10 @@ impl Live {
                 types::Error::InvalidConfig(text) => (text, "correct the entry's args"),
                 types::Error::Unavailable(unavailable) => (unavailable.message, "check what the plugin depends on"),
                 types::Error::Denied(text) => (text, "check the entry's permissions"),
-                types::Error::Conflict(text) | types::Error::Internal(text) => (text, ""),
+                types::Error::Conflict(text) | types::Error::Internal(text) => (
+                    text,
+                    "the plugin refuses for a reason of its own; its log may tell more",
+                ),
             };
             let id = &self.store.data().policy.id;
             Box::new(Fault::new(id, Phase::Init, FaultKind::InitRefused, cause, hint))
