@@ -1,7 +1,22 @@
 //! Whole-system tests, named by feature, and what they share.
 //!
 //! ```text
-//! tests/tests/oracle.rs -> oracle (a Go program of ours, in tests/oracle) -> what Go's libraries make of the same input
+//! tests/oracle   -> oracle (a Go program of ours, in tests/oracle) -> what Go's libraries make of the same input
+//! tests/faults   -> faults (components that misbehave) -> stage (store, sandbox, registry) -> the fault of each
+//! tests/survives -> victim (a host in a process of its own, killed) -> stage on the same folder
+//! tests/guards   -> stage + server: what plugins reach, and what leaves them
 //! ```
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a kit for tests: one that cannot go on fails"
+)]
+
+pub mod faults;
 pub mod oracle;
+pub mod server;
+pub mod stage;
+pub mod victim;
+pub mod wasi;
