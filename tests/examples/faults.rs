@@ -3,6 +3,8 @@
 //! Every component of the fault battery that ends at a deadline is called again and again, alone and beside eight that
 //! spin. Prints one line each: `beside NAME overshoot p50, p99, max`.
 
+#![expect(clippy::indexing_slicing, clippy::panic, reason = "tests, helpers included")]
+
 use std::{
     sync::{
         Arc,

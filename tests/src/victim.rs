@@ -1,6 +1,12 @@
 //! A host in a process of its own, which is killed while it loads. It tells on standard output how far it is.
 
-use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use rollcage_api::plugin::PluginKind;
 use rollcage_core::host::HostServices;
@@ -13,7 +19,7 @@ use crate::stage::{Place, Stage, id};
 pub const NAME: &str = "victim";
 
 /// Where everything of a victim lies.
-pub fn place(folder: PathBuf, program: impl Into<PathBuf>) -> Place {
+pub fn place(folder: &Path, program: impl Into<PathBuf>) -> Place {
     Place {
         store: folder.join("store"),
         code: folder.join("code"),
@@ -36,7 +42,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 async fn serve(folder: PathBuf, location: &str) {
-    let place = place(folder, std::env::current_exe().unwrap());
+    let place = place(&folder, std::env::current_exe().unwrap());
     let mut stage = Stage::open(&place, HostServices::without_cluster());
     let kind = PluginKind::MetricProvider;
     stage.entry(kind, NAME, location, &json!({}));

@@ -167,7 +167,10 @@ fn gluttons() -> Vec<Case> {
     let line = "(call $log (i32.const 1) (i32.const 8192) (i32.const 100))";
     let spill = "(loop $again (call $write (call $stdout) (i32.const 8192) (i32.const 4000) (i32.const 4096))
         (br $again)) unreachable";
-    let memories: String = (0..12).map(|n| format!("(memory $m{n} 1)")).collect();
+    let memories = (0..12)
+        .map(|n| format!("(memory $m{n} 1)"))
+        .collect::<Vec<_>>()
+        .concat();
     let large = json!({"limits": {"memory": "256Mi"}});
     let run = |name: &str, guest: Guest, kind, cause: &str| Case::run(name, guest.build(), kind, cause);
     let load = |name: &str, guest: Guest, kind, cause: &str| Case::load(name, guest.build(), Phase::Init, kind, cause);

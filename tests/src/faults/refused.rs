@@ -152,9 +152,8 @@ fn other_contracts() -> Vec<Case> {
 fn bomb() -> Arc<[u8]> {
     let mut guest = Guest::metric();
     for function in 0..1000 {
-        let body: String = (0..20)
-            .map(|n| format!("(local.set 0 (i32.mul (local.get 0) (i32.const {n})))"))
-            .collect();
+        let body = (0..20).map(|n| format!("(local.set 0 (i32.mul (local.get 0) (i32.const {n})))"));
+        let body = body.collect::<Vec<_>>().concat();
         guest = guest.item(&format!(
             "(func $f{function} (param i32) (result i32) {body} (local.get 0))"
         ));

@@ -1,6 +1,8 @@
 //! Components that misbehave, run by a whole host beside a healthy one: each ends as its own typed fault, in time, and
 //! nothing else notices.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests, helpers included")]
+
 use std::{
     collections::HashSet,
     io::{Read as _, Write as _},

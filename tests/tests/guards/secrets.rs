@@ -98,7 +98,7 @@ impl Outside {
 
     fn saw(&mut self, what: &impl Debug) {
         // Both ways in which things are shown.
-        self.0.push_str(&format!("{what:?}\n{what:#?}\n"));
+        self.0.extend([format!("{what:?}\n"), format!("{what:#?}\n")]);
     }
 
     fn saw_call(&mut self, call: &Call) {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -70,7 +70,7 @@ fn kill(folder: &Path, location: &str, word: &str, delay: Duration) -> String {
 
 /// A new host on the same folder: what it serves, which has to answer.
 async fn serving(folder: &Path, location: &str) -> (PluginState, String) {
-    let mut stage = Stage::open(&place(PathBuf::from(folder), CHILD), HostServices::without_cluster());
+    let mut stage = Stage::open(&place(folder, CHILD), HostServices::without_cluster());
     let kind = PluginKind::MetricProvider;
     stage.entry(kind, NAME, location, &json!({}));
     stage.load().await;

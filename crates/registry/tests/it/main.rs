@@ -10,8 +10,6 @@
 mod calls;
 mod configuration;
 mod fake;
-#[path = "../../../sandbox/tests/it/guest.rs"]
-mod guest;
 mod real;
 mod states;
 mod swap;

@@ -17,10 +17,9 @@ use rollcage_registry::{BreakerState, ComponentLoader, Options, PluginState, Reg
 use rollcage_sandbox::{Compiler, Pool, Sandbox, SandboxConfig};
 use rollcage_store::{Digest, Store, StoreConfig};
 
-use crate::{
-    fake::{fault, metric, metric_providers, run},
-    guest::{Blob, Guest},
-};
+use rollcage_wat_guest::{Blob, Guest};
+
+use crate::fake::{fault, metric, metric_providers, run};
 
 /// A metric provider that always measures this.
 fn measures(value: &str) -> Guest {
@@ -116,17 +115,19 @@ async fn call(registry: &Registry, name: &str) -> Result<String, rollcage_core::
 }
 
 /// Serves files until it is dropped.
+/// Files by name.
+type Files = Arc<Mutex<HashMap<String, Vec<u8>>>>;
+
 struct Server {
     address: std::net::SocketAddr,
-    files: Arc<Mutex<HashMap<String, Vec<u8>>>>,
+    files: Files,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
     async fn start() -> Self {
-        let files: Arc<Mutex<HashMap<String, Vec<u8>>>> = Arc::default();
-        let serve = async |State(files): State<Arc<Mutex<HashMap<String, Vec<u8>>>>>,
-                           UrlPath(name): UrlPath<String>| {
+        let files = Files::default();
+        let serve = async |State(files): State<Files>, UrlPath(name): UrlPath<String>| {
             let found = files.lock().unwrap().get(&name).cloned();
             found.map(Bytes::from).ok_or(StatusCode::NOT_FOUND)
         };
@@ -230,12 +231,14 @@ async fn every_kind_of_bad_bytes_is_told_apart_beside_a_healthy_plugin() {
         ),
     ];
     for (name, location, _) in &cases {
-        entries += &format!("- {{name: x/{name}, location: '{location}'}}\n");
+        entries.extend(["- {name: x/", name, ", location: '", location, "'}\n"]);
     }
-    entries += &format!(
-        "- {{name: x/digest, location: 'file://./good.wasm', sha256: {}}}\n",
-        "b".repeat(64)
-    );
+    let other = "b".repeat(64);
+    entries.extend([
+        "- {name: x/digest, location: 'file://./good.wasm', sha256: ",
+        &other,
+        "}\n",
+    ]);
     let registry = place.start();
     configured(&registry, &entries).await;
     for (name, _, expected) in cases {
