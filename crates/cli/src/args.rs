@@ -14,7 +14,13 @@ pub struct Cli {
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     pub output: Output,
     /// Folder for plugin bytes and compiled code [default: $XDG_CACHE_HOME/rollcage].
-    #[arg(long, global = true, env = "ROLLCAGE_CACHE_DIR", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLCAGE_CACHE_DIR",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
     pub cache_dir: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
