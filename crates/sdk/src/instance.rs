@@ -9,7 +9,7 @@ use crate::{
 
 /// What `describe` says about the crate that holds the plugin. The export macros implement it.
 pub trait Package {
-    /// The crate's `description`.
+    /// The crate's `description`, or its name.
     const SUMMARY: &'static str;
     /// The crate's `version`.
     const VERSION: &'static str;
@@ -68,7 +68,11 @@ macro_rules! __package {
     ($name:ident) => {
         struct $name;
         impl $crate::Package for $name {
-            const SUMMARY: &'static str = env!("CARGO_PKG_DESCRIPTION");
+            const SUMMARY: &'static str = if env!("CARGO_PKG_DESCRIPTION").is_empty() {
+                env!("CARGO_PKG_NAME")
+            } else {
+                env!("CARGO_PKG_DESCRIPTION")
+            };
             const VERSION: &'static str = env!("CARGO_PKG_VERSION");
         }
     };

@@ -120,9 +120,13 @@ fn install(toolchain: &Toolchain, source: &Path) -> Result<(), BuildError> {
 fn compile(toolchain: &Toolchain, job: &Job, main: &Path, world: &str) -> Result<(), BuildError> {
     toolchain.say(format!("compiling {}", job.source.join(main).display()));
     let work = tempfile::tempdir().map_err(BuildError::file(std::env::temp_dir()))?;
-    let wit = work.path().join("wit");
     let component = work.path().join("plugin.wasm");
-    contract::write(&wit)?;
+    // A project may hold its own copy of the contract.
+    let own = job.source.join("wit");
+    let wit = if own.is_dir() { own } else { work.path().join("wit") };
+    if !wit.is_dir() {
+        contract::write(&wit)?;
+    }
     Program::new("node")
         .arg(COMPILER)
         .arg("--wit")
