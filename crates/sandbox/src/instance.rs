@@ -221,10 +221,13 @@ fn fault(ctx: &Ctx, error: &wasmtime::Error, phase: Phase) -> Fault {
     let policy = &ctx.policy;
     let mut stop = Stop::of(error, policy);
     let mut hint = None;
-    let denials = match stop.kind {
-        FaultKind::Trap | FaultKind::Exit => ctx.call.denials(),
-        _ => Vec::new(),
-    };
+    let mut denials = Vec::new();
+    if matches!(stop.kind, FaultKind::Trap | FaultKind::Exit) {
+        if let Some(words) = ctx.log.last_words() {
+            stop.cause = format!("{}: {words}", stop.cause);
+        }
+        denials = ctx.call.denials();
+    }
     if let Some(first) = denials.first() {
         stop = Stop::new(
             FaultKind::Denied,

@@ -1,5 +1,6 @@
 //! Limits on what an instance takes of the machine's memory.
 
+use rollcage_api::ByteSize;
 use rollcage_core::FaultKind;
 use wasmtime::ResourceLimiter;
 
@@ -9,6 +10,7 @@ use crate::{policy::Policy, stop::Stop};
 /// `memory.grow` into an anonymous trap.
 #[derive(Debug)]
 pub(crate) struct Limiter {
+    limit: ByteSize,
     memory: usize,
     table_elements: usize,
     instances: usize,
@@ -24,6 +26,7 @@ impl Limiter {
     pub(crate) fn new(policy: &Policy) -> Self {
         let ceilings = &policy.ceilings;
         Self {
+            limit: policy.limits.memory,
             memory: policy.limits.memory.as_usize(),
             table_elements: ceilings.table_elements,
             instances: ceilings.instances,
@@ -50,7 +53,7 @@ impl ResourceLimiter for Limiter {
                 FaultKind::Memory,
                 format!(
                     "it wanted {total} bytes of memory, more than limits.memory ({})",
-                    self.memory
+                    self.limit
                 ),
             )
             .into());

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use rollcage_api::ByteSize;
 use rollcage_core::{FaultKind, secret::SharedMasker};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::{
@@ -42,7 +43,7 @@ pub(crate) struct Log(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     plugin: String,
-    limit: usize,
+    limit: ByteSize,
     left: usize,
     masker: SharedMasker,
     lines: Vec<(String, String)>,
@@ -54,7 +55,7 @@ impl Log {
     pub(crate) fn new(policy: &Policy) -> Self {
         Self(Arc::new(Mutex::new(State {
             plugin: policy.id.name.clone(),
-            limit: policy.limits.log.as_usize(),
+            limit: policy.limits.log,
             left: 0,
             masker: SharedMasker::default(),
             lines: Vec::new(),
@@ -65,7 +66,7 @@ impl Log {
     /// Begins a call's log.
     pub(crate) fn begin(&self, masker: SharedMasker) {
         self.with(|state| {
-            state.left = state.limit;
+            state.left = state.limit.as_usize();
             state.masker = masker;
             state.lines.clear();
         });
@@ -91,6 +92,11 @@ impl Log {
             }
             mem::take(&mut state.lines)
         })
+    }
+
+    /// What the guest said just before it fell: a panic with its text, else the last line above `info`.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        self.with(|state| state.last_words())
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -123,7 +129,7 @@ impl State {
             }
             None => Err(Stop::new(
                 FaultKind::Log,
-                format!("it logged more than limits.log ({} bytes)", self.limit),
+                format!("it logged more than limits.log ({})", self.limit),
             )),
         }
     }
@@ -138,6 +144,25 @@ impl State {
             Level::Error => tracing::error!(target: "rollcage::plugin", plugin = self.plugin, "{text}"),
         }
         self.lines.push((level.as_str().to_owned(), text));
+    }
+
+    fn last_words(&self) -> Option<String> {
+        const LENGTH: usize = 300;
+        let begun = String::from_utf8_lossy(&self.begun[1]);
+        let begun = self.masker.current().mask(&begun).into_owned();
+        let said = self
+            .lines
+            .iter()
+            .filter(|(level, _)| level == "warn" || level == "error");
+        let said = said.flat_map(|(_, text)| text.lines()).chain([begun.as_str()]);
+        let said: Vec<&str> = said
+            .map(str::trim)
+            // Rust's advice on how to see more, which nobody can follow here.
+            .filter(|line| !line.is_empty() && !line.starts_with("note: run with `RUST_BACKTRACE"))
+            .collect();
+        let first = said.iter().rposition(|line| line.contains("panicked at"));
+        let words = said.get(first.unwrap_or(said.len().checked_sub(1)?)..)?.join(" ");
+        Some(words.chars().take(LENGTH).collect())
     }
 
     fn begun_by(&mut self, stream: Stream) -> &mut Vec<u8> {
@@ -252,6 +277,21 @@ mod tests {
         ];
         assert_eq!(lines, expected.map(|(level, text)| (level.to_owned(), text.to_owned())));
         assert_eq!(log.end(), []);
+    }
+
+    #[tokio::test]
+    async fn last_words_are_the_panic_or_the_last_warning() {
+        let log = log(1000);
+        assert_eq!(log.last_words(), None);
+        log.write(Level::Warn, "slow answer").unwrap();
+        log.write(Level::Info, "going on").unwrap();
+        assert_eq!(log.last_words().unwrap(), "slow answer");
+        let panic = b"\nthread 'x' panicked at src/lib.rs:5:3:\nno hunter2 left\nnote: run with `RUST_BACKTRACE=1` to";
+        log.stream(Stream::Error, panic).unwrap();
+        assert_eq!(
+            log.last_words().unwrap(),
+            "thread 'x' panicked at src/lib.rs:5:3: no ***** left"
+        );
     }
 
     #[tokio::test]

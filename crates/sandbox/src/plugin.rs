@@ -248,7 +248,11 @@ impl WasmPlugin {
         if progress.is_over() {
             return Err(Box::new(queued_too_long(policy)));
         }
-        let state = CallState::new(call, subject, Arc::clone(&progress), Handle::current());
+        let io = Handle::try_current().map_err(|error| {
+            let stop = Stop::new(FaultKind::Host, error.to_string());
+            Box::new(stop.into_fault(policy, Phase::Call))
+        })?;
+        let state = CallState::new(call, subject, Arc::clone(&progress), io);
         let (reply, answer) = oneshot::channel();
         let watch = self.inner.sandbox.ticker.watch(Arc::clone(&progress));
         let inner = Arc::clone(&self.inner);

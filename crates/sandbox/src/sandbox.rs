@@ -9,7 +9,7 @@ use wasmtime::{Engine, Precompiled};
 
 use crate::{
     aot::{
-        self,
+        self, Artifact,
         cache::Cache,
         compile::{CompileError, compile},
     },
@@ -24,7 +24,7 @@ use crate::{
 /// Runs components.
 pub struct Sandbox {
     config: SandboxConfig,
-    cache: Cache,
+    cache: Arc<Cache>,
     runtimes: Arc<Runtimes>,
     pub(crate) ticker: Ticker,
     pub(crate) threads: Threads,
@@ -70,7 +70,7 @@ impl Sandbox {
         let engines = [runtimes.pooled.as_ref(), Some(&runtimes.on_demand)];
         let engines = engines.into_iter().flatten().map(|runtime| runtime.engine.weak());
         Ok(Arc::new(Self {
-            cache,
+            cache: Arc::new(cache),
             ticker: Ticker::start(engines.collect(), config.tick).map_err(SandboxError::Threads)?,
             threads: Threads::start(config.threads).map_err(SandboxError::Threads)?,
             compiling: Semaphore::new(1),
@@ -85,7 +85,11 @@ impl Sandbox {
     /// machine code is kept by it.
     pub async fn load(&self, id: &PluginId, bytes: &Arc<[u8]>, digest: &str) -> Result<Arc<Component>, Box<Fault>> {
         header(id, bytes)?;
-        let found = aot::sha256(bytes);
+        let found = blocking(id, {
+            let bytes = Arc::clone(bytes);
+            move || aot::sha256(&bytes)
+        });
+        let found = found.await?;
         let wanted = digest.strip_prefix("sha256:").unwrap_or(digest);
         if !wanted.eq_ignore_ascii_case(&found) {
             let cause = format!("the bytes have sha256 {found}, not {wanted}");
@@ -93,43 +97,63 @@ impl Sandbox {
             return Err(Box::new(fault));
         }
         let key = aot::key(&found, &self.runtimes.on_demand.engine);
-        if let Some(artifact) = self.cache.get(&key) {
-            match Component::link(id, found.clone(), artifact, Arc::clone(&self.runtimes)) {
-                Ok(component) => return Ok(Arc::new(component)),
-                Err(LinkError::Fault(fault)) => return Err(fault),
-                Err(LinkError::Artifact(error)) => {
-                    tracing::warn!(plugin = %id, "compiling again: {error:#}");
-                    self.cache.remove(&key);
-                }
+        match self.cached(id, &found, &key).await? {
+            Some(Ok(component)) => return Ok(component),
+            Some(Err(LinkError::Fault(fault))) => return Err(fault),
+            Some(Err(LinkError::Artifact(error))) => {
+                tracing::warn!(plugin = %id, "compiling again: {error:#}");
+                self.cache.remove(&key);
             }
+            None => {}
+        }
+        let _turn = self.compiling.acquire().await;
+        // Another plugin with the same bytes may have been faster.
+        if let Some(Ok(component)) = self.cached(id, &found, &key).await? {
+            return Ok(component);
         }
         let artifact = self.compile(id, bytes, &key).await?;
-        Component::link(id, found, artifact, Arc::clone(&self.runtimes))
-            .map(Arc::new)
-            .map_err(|error| error.into_fault(id))
+        let linked = self.link(id, found, artifact).await?;
+        linked.map_err(|error| {
+            self.cache.remove(&key);
+            error.into_fault(id)
+        })
     }
 
-    async fn compile(&self, id: &PluginId, bytes: &Arc<[u8]>, key: &str) -> Result<aot::Artifact, Box<Fault>> {
+    /// The component out of the cache.
+    async fn cached(&self, id: &PluginId, digest: &str, key: &str) -> Result<Option<Linking>, Box<Fault>> {
+        let artifact = blocking(id, {
+            let (cache, key) = (Arc::clone(&self.cache), key.to_owned());
+            move || cache.get(&key)
+        });
+        match artifact.await? {
+            Some(artifact) => self.link(id, digest.to_owned(), artifact).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn link(&self, id: &PluginId, digest: String, artifact: Artifact) -> Result<Linking, Box<Fault>> {
+        let (owned, runtimes) = (id.clone(), Arc::clone(&self.runtimes));
+        blocking(id, move || {
+            Component::link(&owned, digest, artifact, runtimes).map(Arc::new)
+        })
+        .await
+    }
+
+    async fn compile(&self, id: &PluginId, bytes: &Arc<[u8]>, key: &str) -> Result<Artifact, Box<Fault>> {
         let storage = |error: io::Error| {
             let cause = format!("cannot write machine code: {error}");
             let hint = "make room in the cache folder, or choose another one";
             Box::new(Fault::new(id, Phase::Compile, FaultKind::Storage, cause, hint))
         };
-        let _turn = self.compiling.acquire().await;
-        // Another plugin with the same bytes may have been faster.
-        if let Some(artifact) = self.cache.get(key) {
-            return Ok(artifact);
-        }
         let out = self.cache.begin().map_err(storage)?;
-        let code = compile(
-            &self.config.compiler,
-            &self.runtimes.on_demand.engine,
-            Arc::clone(bytes),
-            out,
-        )
-        .await
-        .map_err(|error| compile_fault(id, &error))?;
-        self.cache.put(key, code).map_err(storage)
+        let engine = &self.runtimes.on_demand.engine;
+        let code = compile(&self.config.compiler, engine, Arc::clone(bytes), out).await;
+        let code = code.map_err(|error| compile_fault(id, &error))?;
+        let put = blocking(id, {
+            let (cache, key) = (Arc::clone(&self.cache), key.to_owned());
+            move || cache.put(&key, code)
+        });
+        put.await?.map_err(storage)
     }
 
     /// A component under the policy of an entry: limits, grants, environment, arguments.
@@ -154,6 +178,21 @@ impl fmt::Debug for Sandbox {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// A component, or why machine code is none.
+type Linking = Result<Arc<Component>, LinkError>;
+
+/// Hashes, files and machine code take milliseconds, which the host's own threads do not have.
+async fn blocking<T: Send + 'static>(
+    id: &PluginId,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Box<Fault>> {
+    let lost = |error: tokio::task::JoinError| {
+        let cause = format!("loading was interrupted: {error}");
+        Box::new(Fault::new(id, Phase::Compile, FaultKind::Host, cause, ""))
+    };
+    tokio::task::spawn_blocking(work).await.map_err(lost)
 }
 
 /// Lets nothing but a binary component near the compiler.

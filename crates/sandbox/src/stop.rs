@@ -40,7 +40,7 @@ impl Stop {
         Self::new(FaultKind::Deadline, "the deadline passed while it was computing")
     }
 
-    /// What an error of the engine means. `answering` tells that guest code had started.
+    /// What an error of the engine means.
     pub(crate) fn of(error: &Error, policy: &Policy) -> Self {
         if let Some(stop) = error.downcast_ref::<Self>() {
             return stop.clone();
@@ -51,6 +51,9 @@ impl Stop {
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => return Self::new(FaultKind::Stack, "the call stack is full"),
             Some(Trap::Interrupt) => return Self::deadline(),
+            Some(Trap::MemoryOutOfBounds) if recurses(error) => {
+                return Self::new(FaultKind::Stack, "the call stack in linear memory is full");
+            }
             Some(trap) => {
                 let text = trap.to_string();
                 return Self::new(FaultKind::Trap, text.strip_prefix("wasm trap: ").unwrap_or(&text));
@@ -123,6 +126,19 @@ fn hint(kind: FaultKind, policy: &Policy) -> String {
         FaultKind::WrongContract => "build it against the contract again".into(),
         _ => String::new(),
     }
+}
+
+/// Languages keep a stack of their own at the bottom of linear memory; without end it leads out of it. A function that
+/// fills the whole backtrace tells that from a stray pointer.
+fn recurses(error: &Error) -> bool {
+    /// The engine keeps 20 frames.
+    const DEEP: usize = 20;
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return false;
+    };
+    let frames = backtrace.frames();
+    let often = |index: u32| frames.iter().filter(|frame| frame.func_index() == index).count();
+    frames.len() >= DEEP && frames.iter().any(|frame| often(frame.func_index()) >= frames.len() / 4)
 }
 
 /// Names of the guest functions that were active, innermost first.

@@ -233,6 +233,40 @@ async fn traps_name_the_guests_functions() {
 }
 
 #[tokio::test]
+async fn a_trap_tells_what_the_guest_said_last() {
+    let text = "panicked at src/lib.rs:7:5: nothing to divide by";
+    let guest = Guest::metric()
+        .with_log()
+        .item(&format!("(data (i32.const 4096) \"{text}\")"))
+        .body(
+            "run",
+            &format!(
+                "(call $log (i32.const 3) (i32.const 4096) (i32.const {})) unreachable",
+                text.len()
+            ),
+        );
+    let fault = Bench::new().fault(&guest).await;
+    assert_eq!(fault.cause, format!("wasm `unreachable` instruction executed: {text}"));
+}
+
+#[tokio::test]
+async fn a_stack_in_linear_memory_that_runs_out() {
+    // As compiled languages do it: the stack grows down to 0 and beyond.
+    let guest = Guest::metric()
+        .item(
+            "(global $sp (mut i32) (i32.const 4096))
+             (func $deeper (param i32) (result i32)
+               (global.set $sp (i32.sub (global.get $sp) (i32.const 64)))
+               (i32.store (global.get $sp) (local.get 0))
+               (i32.add (i32.const 1) (call $deeper (i32.add (local.get 0) (i32.const 1)))))",
+        )
+        .body("run", "(drop (call $deeper (i32.const 0))) (i32.const 1024)");
+    is(&Bench::new().fault(&guest).await, Phase::Call, FaultKind::Stack);
+    let stray = Guest::metric().body("run", "(i32.store (i32.const -16) (i32.const 1)) (i32.const 1024)");
+    is(&Bench::new().fault(&stray).await, Phase::Call, FaultKind::Trap);
+}
+
+#[tokio::test]
 async fn answers_that_the_contract_does_not_allow() {
     let answer = Blob::measurement(4096);
     for (what, answer, body) in [

@@ -1,6 +1,11 @@
 //! What loads, and what every other component is told.
 
-use std::{os::unix::fs::PermissionsExt as _, sync::Arc};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    sync::{Arc, LazyLock},
+};
+
+use proptest::{collection::vec, prelude::*, sample::Index};
 
 use rollcage_api::plugin::PluginKind;
 use rollcage_core::{Fault, FaultKind, Phase};
@@ -180,6 +185,33 @@ async fn only_binary_components_reach_the_compiler() {
         .await
         .unwrap_err();
     assert_eq!(fault.kind, FaultKind::DigestMismatch);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_components_end_as_faults(cuts in 0_usize..4000, flips in vec((any::<Index>(), any::<u8>()), 0..4)) {
+        static BYTES: LazyLock<Arc<[u8]>> = LazyLock::new(|| Guest::metric().build());
+        let mut bytes = BYTES.to_vec();
+        for (index, byte) in flips {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(bytes.len().saturating_sub(cuts.saturating_sub(2000)));
+        let bytes: Arc<[u8]> = bytes.into();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let mut config = SandboxConfig::new(dir.path(), Compiler::InProcess);
+            config.pool.instances = 1;
+            let sandbox = Sandbox::new(config).unwrap();
+            // Nothing but a component or a fault; a panic of the compiler's would be one as well.
+            if let Err(fault) = sandbox.load(&id(PluginKind::MetricProvider), &bytes, &digest(&bytes)).await {
+                assert_ne!(fault.kind, FaultKind::Host, "{fault}");
+            }
+        });
+    }
 }
 
 #[tokio::test]
