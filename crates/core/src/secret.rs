@@ -8,6 +8,9 @@ use std::{
 /// What stands in a secret's place.
 pub const MASK: &str = "*****";
 
+/// A line of a secret of several lines that is shorter than this says too little, and occurs too often elsewhere.
+const LINE: usize = 8;
+
 /// The secret values in play. Cheap to clone; `Debug` shows none of them.
 #[derive(Clone, Default)]
 pub struct Masker {
@@ -16,9 +19,13 @@ pub struct Masker {
 }
 
 impl Masker {
-    /// Masks these values; empty ones are left out.
+    /// Masks these values; empty ones are left out. What is used of a value may be less than what its Secret holds: it is
+    /// masked without the white space around it as well, and every longer line of it by itself.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<String> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        let mut values: Vec<String> = values.into_iter().collect();
+        let parts: Vec<String> = values.iter().flat_map(|value| parts(value)).collect();
+        values.extend(parts);
+        values.retain(|value| !value.is_empty());
         values.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
         Self {
@@ -51,6 +58,16 @@ impl Masker {
         }
         masked
     }
+}
+
+/// What is masked of a value beside the value.
+fn parts(value: &str) -> Vec<String> {
+    let trimmed = value.trim();
+    if trimmed == value && !value.contains('\n') {
+        return Vec::new();
+    }
+    let lines = trimmed.lines().map(str::trim).filter(|line| line.len() >= LINE);
+    std::iter::once(trimmed).chain(lines).map(str::to_owned).collect()
 }
 
 impl std::fmt::Debug for Masker {
@@ -97,6 +114,17 @@ mod tests {
         shared.clone().add(["xyz".into(), "abc".into(), String::new()]);
         assert_eq!(shared.current().mask("abc xyz"), "***** *****");
         assert_eq!(format!("{:?}", shared.current()), "Masker(2 values)");
+    }
+
+    #[test]
+    fn masks_what_is_used_of_a_value() {
+        let masker = Masker::new([
+            " hunter2\n".into(),
+            "-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqh\n-----END KEY-----\n".into(),
+        ]);
+        assert_eq!(masker.mask("user:hunter2@x"), "user:*****@x");
+        assert_eq!(masker.mask("line MIIEvQIBADANBg of it"), "line ***** of it");
+        assert_eq!(masker.mask("kqh"), "kqh");
     }
 
     #[test]
