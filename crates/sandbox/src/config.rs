@@ -41,7 +41,7 @@ pub enum Compiler {
     /// A process of its own, which ends in [`compiler_main`](crate::compiler_main): what a hostile component does to
     /// the compiler stays there, and its memory goes back to the system.
     Child {
-        /// The program.
+        /// The program, as an absolute path.
         program: PathBuf,
         /// Its first arguments; the compiler's own follow.
         args: Vec<OsString>,

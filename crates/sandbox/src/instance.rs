@@ -1,8 +1,12 @@
 //! One live instance: made, initialised, called, thrown away.
 
-use std::{pin::pin, sync::Arc, time::Instant};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use rollcage_core::{Fault, FaultKind, Phase, secret::Masker};
+use rollcage_core::{Denial, Fault, FaultKind, Phase, PluginError, PluginErrorKind, secret::Masker};
 use wasmtime::{
     PoolConcurrencyLimitError, Store, StoreContextMut, UpdateDeadline,
     component::{ComponentNamedList, ComponentType, Instance, Lift, Lower},
@@ -84,17 +88,27 @@ impl Live {
         let args = self.store.data().policy.args.clone();
         let answer: Result<(), types::Error> = self.call(Method::Init, (args,), Phase::Init).await?;
         answer.map_err(|error| {
-            let (cause, hint) = match error {
-                types::Error::InvalidConfig(text) => (text, "correct the entry's args"),
-                types::Error::Unavailable(unavailable) => (unavailable.message, "check what the plugin depends on"),
-                types::Error::Denied(text) => (text, "check the entry's permissions"),
-                types::Error::Conflict(text) | types::Error::Internal(text) => (
-                    text,
-                    "the plugin refuses for a reason of its own; its log may tell more",
-                ),
+            let Ctx { policy, call, .. } = self.store.data();
+            let denials = call.denials();
+            let error = plugin_error(error);
+            if is_denied(&error, &denials) {
+                return denied(policy, Phase::Init, error.message, &denials);
+            }
+            let hint = match error.kind {
+                PluginErrorKind::InvalidConfig => "correct the entry's args",
+                PluginErrorKind::Unavailable => "check what the plugin depends on",
+                PluginErrorKind::Denied => "check the entry's permissions",
+                PluginErrorKind::Conflict | PluginErrorKind::Internal => {
+                    "the plugin refuses for a reason of its own; its log may tell more"
+                }
             };
-            let id = &self.store.data().policy.id;
-            Box::new(Fault::new(id, Phase::Init, FaultKind::InitRefused, cause, hint))
+            Box::new(Fault::new(
+                &policy.id,
+                Phase::Init,
+                FaultKind::InitRefused,
+                error.message,
+                hint,
+            ))
         })
     }
 
@@ -220,7 +234,6 @@ async fn instantiate(store: &mut Store<Ctx>, linked: &Linked) -> Result<Instance
 fn fault(ctx: &Ctx, error: &wasmtime::Error, phase: Phase) -> Fault {
     let policy = &ctx.policy;
     let mut stop = Stop::of(error, policy);
-    let mut hint = None;
     let mut denials = Vec::new();
     if matches!(stop.kind, FaultKind::Trap | FaultKind::Exit) {
         if let Some(words) = ctx.log.last_words() {
@@ -228,20 +241,16 @@ fn fault(ctx: &Ctx, error: &wasmtime::Error, phase: Phase) -> Fault {
         }
         denials = ctx.call.denials();
     }
-    if let Some(first) = denials.first() {
-        stop = Stop::new(
-            FaultKind::Denied,
-            format!(
-                "{}: {} was denied, and the plugin failed: {}",
-                first.capability, first.wanted, stop.cause
-            ),
-        );
-        hint = Some(grant_hint(&denials));
-    }
-    let mut fault = stop.into_fault(policy, phase);
-    if let Some(hint) = hint {
-        fault.hint = hint;
-    }
+    let mut fault = match denials.first() {
+        Some(Denial { capability, wanted, .. }) => {
+            let cause = format!(
+                "{capability}: {wanted} was denied, and the plugin failed: {}",
+                stop.cause
+            );
+            *denied(policy, phase, cause, &denials)
+        }
+        None => stop.into_fault(policy, phase),
+    };
     if fault.kind == FaultKind::HostDeadline {
         fault.waiting_for = ctx.call.progress.target();
     }
@@ -250,10 +259,46 @@ fn fault(ctx: &Ctx, error: &wasmtime::Error, phase: Phase) -> Fault {
 }
 
 /// What to grant, so that it is not denied.
-pub(crate) fn grant_hint(denials: &[rollcage_core::Denial]) -> String {
+fn grant_hint(denials: &[Denial]) -> String {
     let mut grants: Vec<&str> = denials.iter().map(|denial| denial.grant.as_str()).collect();
     grants.dedup();
     format!("add to the entry's permissions: {}", grants.join("; "))
+}
+
+/// An error that a plugin answers with, in the host's words.
+pub(crate) fn plugin_error(error: types::Error) -> PluginError {
+    let (kind, message, retry_after) = match error {
+        types::Error::InvalidConfig(message) => (PluginErrorKind::InvalidConfig, message, None),
+        types::Error::Unavailable(error) => {
+            let after = error.retry_after.map(|ms| Duration::from_millis(ms.into()));
+            (PluginErrorKind::Unavailable, error.message, after)
+        }
+        types::Error::Denied(message) => (PluginErrorKind::Denied, message, None),
+        types::Error::Conflict(message) => (PluginErrorKind::Conflict, message, None),
+        types::Error::Internal(message) => (PluginErrorKind::Internal, message, None),
+    };
+    PluginError {
+        kind,
+        message,
+        retry_after,
+    }
+}
+
+/// Whether an error says no more than that a host call was denied: then the operator has to grant something.
+pub(crate) fn is_denied(error: &PluginError, denials: &[Denial]) -> bool {
+    let repeats = || denials.iter().any(|denial| error.message.contains(&denial.grant));
+    !denials.is_empty() && (error.kind == PluginErrorKind::Denied || repeats())
+}
+
+/// The plugin failed because of what was denied.
+pub(crate) fn denied(policy: &Policy, phase: Phase, cause: String, denials: &[Denial]) -> Box<Fault> {
+    Box::new(Fault::new(
+        &policy.id,
+        phase,
+        FaultKind::Denied,
+        cause,
+        grant_hint(denials),
+    ))
 }
 
 fn waited_too_long(ctx: &Ctx, phase: Phase) -> Fault {

@@ -6,7 +6,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use rollcage_api::ByteSize;
 use rollcage_core::{FaultKind, secret::SharedMasker};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::{
@@ -42,8 +41,7 @@ pub(crate) struct Log(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    plugin: String,
-    limit: ByteSize,
+    policy: Arc<Policy>,
     left: usize,
     masker: SharedMasker,
     lines: Vec<(String, String)>,
@@ -52,10 +50,9 @@ struct State {
 }
 
 impl Log {
-    pub(crate) fn new(policy: &Policy) -> Self {
+    pub(crate) fn new(policy: &Arc<Policy>) -> Self {
         Self(Arc::new(Mutex::new(State {
-            plugin: policy.id.name.clone(),
-            limit: policy.limits.log,
+            policy: Arc::clone(policy),
             left: 0,
             masker: SharedMasker::default(),
             lines: Vec::new(),
@@ -66,7 +63,7 @@ impl Log {
     /// Begins a call's log.
     pub(crate) fn begin(&self, masker: SharedMasker) {
         self.with(|state| {
-            state.left = state.limit.as_usize();
+            state.left = state.policy.limits.log.as_usize();
             state.masker = masker;
             state.lines.clear();
         });
@@ -129,7 +126,7 @@ impl State {
             }
             None => Err(Stop::new(
                 FaultKind::Log,
-                format!("it logged more than limits.log ({})", self.limit),
+                format!("it logged more than limits.log ({})", self.policy.limits.log),
             )),
         }
     }
@@ -137,11 +134,12 @@ impl State {
     fn line(&mut self, level: Level, text: &str) {
         let masker = self.masker.current();
         let text = masker.mask(text).into_owned();
+        let plugin = self.policy.id.name.as_str();
         match level {
-            Level::Debug => tracing::debug!(target: "rollcage::plugin", plugin = self.plugin, "{text}"),
-            Level::Info => tracing::info!(target: "rollcage::plugin", plugin = self.plugin, "{text}"),
-            Level::Warn => tracing::warn!(target: "rollcage::plugin", plugin = self.plugin, "{text}"),
-            Level::Error => tracing::error!(target: "rollcage::plugin", plugin = self.plugin, "{text}"),
+            Level::Debug => tracing::debug!(target: "rollcage::plugin", plugin, "{text}"),
+            Level::Info => tracing::info!(target: "rollcage::plugin", plugin, "{text}"),
+            Level::Warn => tracing::warn!(target: "rollcage::plugin", plugin, "{text}"),
+            Level::Error => tracing::error!(target: "rollcage::plugin", plugin, "{text}"),
         }
         self.lines.push((level.as_str().to_owned(), text));
     }
@@ -255,7 +253,7 @@ mod tests {
     fn log(limit: u64) -> Log {
         let mut policy = crate::testing::policy();
         policy.limits.log = ByteSize(limit);
-        let log = Log::new(&policy);
+        let log = Log::new(&Arc::new(policy));
         log.begin(SharedMasker::new(Masker::new(["hunter2".to_owned()])));
         log
     }

@@ -69,7 +69,6 @@ async fn get(mut store: StoreContextMut<'_, Ctx>, name: String) -> wasmtime::Res
         );
         return Ok(Err(SecretError::Unavailable(text)));
     };
-    // As it is, and as a plugin that trims it would show it.
-    call.masker.add([value.clone(), value.trim().to_owned()]);
+    call.masker.add([value.clone()]);
     Ok(Ok(value))
 }

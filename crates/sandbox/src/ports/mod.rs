@@ -7,12 +7,12 @@ mod step;
 mod view;
 
 use rollcage_api::plugin::PluginKind;
-use rollcage_core::{CallError, Denial, Fault, FaultKind, Phase, PluginError, PluginErrorKind};
+use rollcage_core::{CallError, Fault, FaultKind, Phase};
 
 use crate::{
     bindings::rollcage::plugin::types,
     contract::Method,
-    instance::{Live, grant_hint},
+    instance::{Live, denied, is_denied, plugin_error},
     plugin::Answer,
     policy::Policy,
     stop::Stop,
@@ -34,42 +34,21 @@ struct Answered<T> {
     masker: rollcage_core::secret::Masker,
 }
 
-/// Tells an answer from an error.
-///
-/// An error that says no more than that a host call was denied is a fault: the operator has to grant something.
+/// Tells an answer from an error, and an error from a fault that looks like one.
 fn answered<T>(policy: &Policy, answer: Answer<Result<T, types::Error>>) -> Result<Answered<T>, CallError> {
     let Answer { value, denials, masker } = answer;
     match value {
         Ok(value) => Ok(Answered { value, masker }),
         Err(error) => {
-            let (kind, message, retry_after) = match error {
-                types::Error::InvalidConfig(message) => (PluginErrorKind::InvalidConfig, message, None),
-                types::Error::Unavailable(error) => {
-                    let after = error.retry_after.map(|ms| std::time::Duration::from_millis(ms.into()));
-                    (PluginErrorKind::Unavailable, error.message, after)
-                }
-                types::Error::Denied(message) => (PluginErrorKind::Denied, message, None),
-                types::Error::Conflict(message) => (PluginErrorKind::Conflict, message, None),
-                types::Error::Internal(message) => (PluginErrorKind::Internal, message, None),
-            };
-            let message = masker.mask(&message).into_owned();
-            if let Some(fault) = denied(policy, kind, &message, &denials) {
-                return Err(fault.into());
+            let mut error = plugin_error(error);
+            error.message = masker.mask(&error.message).into_owned();
+            if is_denied(&error, &denials) {
+                Err(CallError::Fault(denied(policy, Phase::Call, error.message, &denials)))
+            } else {
+                Err(error.into())
             }
-            Err(PluginError {
-                kind,
-                message,
-                retry_after,
-            }
-            .into())
         }
     }
-}
-
-fn denied(policy: &Policy, kind: PluginErrorKind, message: &str, denials: &[Denial]) -> Option<Fault> {
-    denials.first()?;
-    let because = kind == PluginErrorKind::Denied || denials.iter().any(|denial| message.contains(&denial.grant));
-    because.then(|| Fault::new(&policy.id, Phase::Call, FaultKind::Denied, message, grant_hint(denials)))
 }
 
 /// A fault of an answer that the contract's types allow, but not its words.

@@ -150,6 +150,27 @@ async fn a_denied_call_is_an_error_value_and_noted() {
 }
 
 #[tokio::test]
+async fn an_init_that_is_denied_names_the_grant() {
+    let (bench, _) = bench(json!({}));
+    let (data, arguments) = texts(&["token"]);
+    let guest = Guest::metric()
+        .import(r#"(import "rollcage:plugin/secrets@0.1.0" "get" (func $get (param i32 i32 i32)))"#)
+        .item(&data)
+        .item(&error(12_000, 2, "no token", 4).data())
+        .body(
+            "init",
+            &format!("(call $get {arguments} (i32.const 8192)) (i32.const 12000)"),
+        );
+    let fault = bench.metric(&guest).await.initialize().await.unwrap_err();
+    assert_eq!(
+        (fault.phase, fault.kind),
+        (rollcage_core::Phase::Init, FaultKind::Denied),
+        "{fault}"
+    );
+    assert!(fault.hint.contains("credentials:"), "{fault}");
+}
+
+#[tokio::test]
 async fn another_namespace_is_another_grant() {
     let grant = json!({"apiGroups": [INGRESSES], "resources": ["ingresses"], "verbs": ["get"]});
     let (bench, cluster) = bench(json!({"permissions": {"kubernetes": [grant]}}));

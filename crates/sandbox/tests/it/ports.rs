@@ -236,6 +236,20 @@ async fn a_step_keeps_its_state_as_json() {
     assert_eq!(result.requeue_after.unwrap().to_string(), "15s");
     assert_eq!(step.abort(&call(), &rollout(), &context).await.unwrap().phase, None);
 
+    // A secret is masked in the state's texts, however JSON writes it.
+    let secret = Blob::new(4096, 48).byte(24, 1).text(28, r#"{"a\"b": ["is a\"b", 1]}"#);
+    let guest = Guest::step().item(&secret.data()).body("run", "(i32.const 4096)");
+    let plugin = Bench::new().load(PluginKind::Step, &guest).await.unwrap();
+    let mut with_secret = call();
+    with_secret.secrets = with_secret.secrets.with(["a\"b".to_owned()]);
+    let result = plugin
+        .as_step()
+        .unwrap()
+        .run(&with_secret, &rollout(), &context)
+        .await
+        .unwrap();
+    assert_eq!(result.status, json!({"*****": ["is *****", 1]}));
+
     let broken = Blob::new(4096, 48).byte(24, 1).text(28, "{");
     let guest = Guest::step().item(&broken.data()).body("run", "(i32.const 4096)");
     let plugin = Bench::new().load(PluginKind::Step, &guest).await.unwrap();
