@@ -58,12 +58,13 @@ impl FromStr for GoDuration {
         }
         let mut total: u128 = 0;
         while !rest.is_empty() {
-            let number_end = rest
-                .find(|c: char| !c.is_ascii_digit() && c != '.')
-                .unwrap_or(rest.len());
-            let (number, after) = rest.split_at(number_end);
-            let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-            if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
+            let digits_end = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+            let (whole, after) = rest.split_at(digits_end(rest));
+            let (fraction, after) = match after.strip_prefix('.') {
+                Some(fraction) => fraction.split_at(digits_end(fraction)),
+                None => ("", after),
+            };
+            if whole.is_empty() && fraction.is_empty() {
                 return Err(invalid());
             }
             let unit_end = after
@@ -203,7 +204,7 @@ mod tests {
             ("5 m", r#"time: unknown unit " m" in duration "5 m""#),
             ("5d", r#"time: unknown unit "d" in duration "5d""#),
             ("abc", r#"time: invalid duration "abc""#),
-            ("1.2.3s", r#"time: invalid duration "1.2.3s""#),
+            ("1.2.3s", r#"time: missing unit in duration "1.2.3s""#),
             ("99999999999h", r#"time: invalid duration "99999999999h""#),
         ] {
             assert_eq!(text.parse::<GoDuration>().unwrap_err().to_string(), message);
