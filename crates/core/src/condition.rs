@@ -128,3 +128,6 @@ fn is_nil_or_empty(result: &Value) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

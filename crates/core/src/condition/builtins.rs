@@ -17,7 +17,7 @@ use super::{
 };
 
 pub(super) use array::sorted_by;
-pub(super) use signature::{Rule, rule};
+pub(super) use signature::{Rule, function_type, rule};
 
 macro_rules! builtins {
     ($($variant:ident $name:literal,)*) => {

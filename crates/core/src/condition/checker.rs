@@ -107,10 +107,7 @@ impl Checker<'_> {
         if let Some(ty) = self.environment.type_of(name) {
             return Ok(ty);
         }
-        if Builtin::of(name).is_some() {
-            return Ok(Type::Builtin);
-        }
-        Err(unknown_name(name))
+        Builtin::of(name).map(Type::Builtin).ok_or_else(|| unknown_name(name))
     }
 
     fn pointer(&self, pointer: &Pointer) -> Result<Type> {

@@ -1,5 +1,7 @@
 //! The names that an expression can use.
 
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 
 use super::{
@@ -14,6 +16,7 @@ pub(super) struct Environment {
     /// The result of a measurement; nothing where a time is wanted.
     result: Option<Value>,
     now: Timestamp,
+    all: OnceLock<Value>,
 }
 
 impl Environment {
@@ -21,11 +24,16 @@ impl Environment {
         Self {
             result: Some(result),
             now,
+            all: OnceLock::new(),
         }
     }
 
     pub(super) fn of_time(now: Timestamp) -> Self {
-        Self { result: None, now }
+        Self {
+            result: None,
+            now,
+            all: OnceLock::new(),
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -58,18 +66,18 @@ impl Environment {
         self.value(name).as_ref().map(Type::of)
     }
 
-    /// Everything at once: `$env`.
+    /// Everything at once: `$env`, the same map each time.
     pub(super) fn all(&self) -> Value {
-        let result = self
-            .result
-            .iter()
-            .map(|result| (Key::String("result".into()), result.clone()));
-        let functions = self.functions().iter().map(|function| {
-            (
-                Key::String(function.name().into()),
-                Value::Function(Function::of_environment(*function)),
-            )
-        });
-        Value::Map(Map::new(MapKind::StringToAny, result.chain(functions).collect()))
+        let entries = || {
+            let result = self.result.iter().map(|result| ("result", result.clone()));
+            let function = |function: &EnvironmentFunction| {
+                (function.name(), Value::Function(Function::of_environment(*function)))
+            };
+            let all = result.chain(self.functions().iter().map(function));
+            all.map(|(name, value)| (Key::String(name.into()), value)).collect()
+        };
+        self.all
+            .get_or_init(|| Value::Map(Map::new(MapKind::StringToAny, entries())))
+            .clone()
     }
 }

@@ -52,7 +52,8 @@ impl Function {
         }
     }
 
-    pub(super) fn call(&self, arguments: &[Value], environment: &Environment) -> Result<Value> {
+    /// Calls the function. `known` says that the checker knew which one it would be.
+    pub(super) fn call(&self, arguments: &[Value], known: bool, environment: &Environment) -> Result<Value> {
         let wanted = self.signature().parameters;
         if wanted.len() != arguments.len() {
             return Err(run(format!(
@@ -64,19 +65,33 @@ impl Function {
         match &self.0 {
             Inner::Environment(function) => function.call(arguments, environment),
             Inner::Method(receiver, method) => {
-                for (argument, wanted) in arguments.iter().zip(wanted) {
-                    let ty = Type::of(argument);
-                    if ty != *wanted && *wanted != Type::Any {
-                        return Err(run(format!(
-                            "reflect: Call using {} as type {}",
-                            ty.name(),
-                            wanted.name()
-                        )));
-                    }
-                }
-                (method.call)(receiver, arguments)
+                let direct = known && method.direct;
+                let arguments = arguments
+                    .iter()
+                    .zip(wanted)
+                    .map(|(argument, wanted)| fit(argument, wanted, direct));
+                (method.call)(receiver, &arguments.collect::<Result<Vec<_>>>()?)
             }
         }
+    }
+}
+
+/// The argument of a method, if it is of the type that is wanted.
+fn fit(argument: &Value, wanted: &Type, direct: bool) -> Result<Value> {
+    let ty = Type::of(argument);
+    match (argument, wanted) {
+        _ if ty == *wanted => Ok(argument.clone()),
+        _ if direct => Err(unexpected_type(argument, &wanted.name())),
+        // Reflection takes nil for the zero of every type.
+        (Value::Nil, Type::Int) => Ok(Value::Int(0)),
+        (Value::Nil, Type::Duration) => Ok(Value::Duration(0)),
+        (Value::Nil, Type::String) => Ok("".into()),
+        (Value::Nil, _) => Ok(Value::Nil),
+        _ => Err(run(format!(
+            "reflect: Call using {} as type {}",
+            ty.name(),
+            wanted.name()
+        ))),
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     error::{EvalError, Result, run},
     limits::Limits,
     regex::Patterns,
+    types::Type,
     value::{ArrayKind, Key, MapKind, Value},
 };
 
@@ -55,7 +56,7 @@ impl<E: Into<EvalError>> From<E> for Stop {
     }
 }
 
-pub(super) use members::fetch;
+pub(super) use members::{fetch, lossy};
 pub(super) use operators::{key_of, unhashable};
 
 type Flow<T> = std::result::Result<T, Stop>;
@@ -133,7 +134,7 @@ impl Interpreter<'_> {
             return Err(run("cannot use pointer accessor outside predicate").into());
         };
         match pointer {
-            Pointer::Item => Ok(scope.item()),
+            Pointer::Item => Ok(scope.item()?),
             Pointer::Named(name) => match &**name {
                 "index" => Ok(scope.index()),
                 "acc" => Ok(scope.accumulated()),
@@ -253,7 +254,10 @@ impl Interpreter<'_> {
             values.push(self.value(argument)?);
         }
         match self.value(callee)? {
-            Value::Function(function) => Ok(function.call(&values, self.environment)?),
+            Value::Function(function) => {
+                let known = matches!(callee.ty, Type::Function(_));
+                Ok(function.call(&values, known, self.environment)?)
+            }
             Value::Nil => Err(run("invalid operation: cannot call nil").into()),
             other => Err(run(format!(
                 "invalid operation: cannot call non-function of type {}",

@@ -5,8 +5,11 @@
 pub(super) struct Limits {
     /// Bytes of the expression's text.
     pub(super) source: usize,
-    /// Levels of brackets and of nodes. Everything that walks the tree recurses that deep, on threads with 2 MiB of
-    /// stack.
+    /// Levels of brackets, calls and operators that wait for their right side. The parser recurses that deep, on threads
+    /// with 2 MiB of stack, of which an unoptimised build takes half.
+    pub(super) nesting: usize,
+    /// Levels of nodes: a long chain of operators is deep without being nested. Everything that walks the tree recurses
+    /// that deep.
     pub(super) depth: usize,
     /// Nodes of the tree; the original's own limit.
     pub(super) nodes: usize,
@@ -23,6 +26,7 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) const DEFAULT: Self = Self {
         source: 64 * 1024,
+        nesting: 100,
         depth: 256,
         nodes: 10_000,
         memory: 1_000_000,

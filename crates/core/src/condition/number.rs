@@ -20,6 +20,16 @@ pub(super) fn parse_int(text: &str, base: u32) -> Result<i64, ParseNumberError> 
 
 /// A decimal or hexadecimal floating-point number, `inf` or `nan`. A number that is too large is an error.
 pub(super) fn parse_float(text: &str) -> Result<f64, ParseNumberError> {
+    let joined: String;
+    let text = if text.contains('_') {
+        if !underscores_separate_digits(text) {
+            return Err(ParseNumberError::Syntax);
+        }
+        joined = text.replace('_', "");
+        &joined
+    } else {
+        text
+    };
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let value = if let Some(hex) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
         let value = parse_hex_float(hex)?;
@@ -37,6 +47,26 @@ pub(super) fn parse_float(text: &str) -> Result<f64, ParseNumberError> {
     } else {
         Ok(value)
     }
+}
+
+/// Whether each underscore has a digit before it (the prefix `0x` counts as one) and another one behind it.
+fn underscores_separate_digits(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (digits, hex) = match unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        Some(digits) => (digits, true),
+        None => (unsigned, false),
+    };
+    let mut previous = if hex { '0' } else { '.' };
+    for c in digits.chars() {
+        let is_digit = c.is_ascii_digit() || (hex && c.is_ascii_hexdigit());
+        match (c, is_digit) {
+            (_, true) => previous = '0',
+            ('_', _) if previous == '0' => previous = '_',
+            (_, false) if c == '_' || previous == '_' => return false,
+            _ => previous = '.',
+        }
+    }
+    previous != '_'
 }
 
 /// `1.8p3` behind `0x`: the exponent is of two, and must be there.
@@ -99,14 +129,26 @@ pub(super) fn float(value: i64) -> f64 {
     value as f64
 }
 
-/// The shortest decimal digits that read back as `value`, and the power of ten of the first one.
+/// The shortest decimal digits that read back as `value`, and the power of ten of the first one. Of two that are as close
+/// it is the one that ends even.
 fn digits(value: f64) -> (String, i32) {
-    let text = format!("{:e}", value.abs());
+    let value = value.abs();
+    let mut text = format!("{value:e}");
+    let length = text
+        .bytes()
+        .take_while(|byte| *byte != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    let closest = format!("{value:.*e}", length.saturating_sub(1));
+    #[expect(clippy::float_cmp, reason = "it must be the same number")]
+    if closest.parse::<f64>().is_ok_and(|read| read == value) {
+        text = closest;
+    }
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text.as_str(), "0"));
     (mantissa.replace('.', ""), exponent.parse().unwrap_or_default())
 }
 
-/// As `%v` prints a float64: shortest form, an exponent below 1e-4 and from 1e21 on.
+/// As `%v` prints a float64: shortest form, an exponent below 1e-4 and from 1e6 on. `.0` is not written.
 pub(super) fn format_float(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -115,31 +157,48 @@ pub(super) fn format_float(value: f64) -> String {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
     let (digits, exponent) = digits(value);
-    if value != 0.0 && !(-4..21).contains(&exponent) {
+    if value != 0.0 && !(-4..6).contains(&exponent) {
         return scientific(value, &digits, exponent, 2);
     }
-    format!("{value}")
+    plain(value, &digits, exponent)
 }
 
 /// As `encoding/json` writes a float64: an exponent below 1e-6 and from 1e21 on, without leading zeros.
 pub(super) fn format_json_float(value: f64) -> String {
+    let (digits, exponent) = digits(value);
     if value != 0.0 && !(1e-6..1e21).contains(&value.abs()) {
-        let (digits, exponent) = digits(value);
         // Only negative exponents of two digits lose their zero.
         return scientific(value, &digits, exponent, if exponent < 0 { 1 } else { 2 });
     }
-    format!("{value}")
+    plain(value, &digits, exponent)
+}
+
+fn sign(value: f64) -> &'static str {
+    if value.is_sign_negative() { "-" } else { "" }
 }
 
 fn scientific(value: f64, digits: &str, exponent: i32, width: usize) -> String {
-    let sign = if value.is_sign_negative() { "-" } else { "" };
     let (first, rest) = digits.split_at(1.min(digits.len()));
     let point = if rest.is_empty() { "" } else { "." };
     let exponent_sign = if exponent < 0 { '-' } else { '+' };
+    let sign = sign(value);
     format!(
         "{sign}{first}{point}{rest}e{exponent_sign}{:0width$}",
         exponent.unsigned_abs()
     )
+}
+
+fn plain(value: f64, digits: &str, exponent: i32) -> String {
+    let sign = sign(value);
+    let Ok(whole) = usize::try_from(exponent) else {
+        let zeros = "0".repeat(usize::try_from(-1 - exponent).unwrap_or_default());
+        return format!("{sign}0.{zeros}{digits}");
+    };
+    match digits.split_at_checked(whole + 1) {
+        Some((whole, "")) => format!("{sign}{whole}"),
+        Some((whole, fraction)) => format!("{sign}{whole}.{fraction}"),
+        None => format!("{sign}{digits:0<width$}", width = whole + 1),
+    }
 }
 
 /// `base` to the power of `exponent`, whole exponents by repeated squaring of the mantissa as Go does it (the last bit of

@@ -49,8 +49,10 @@ struct Parser<'a> {
 impl Parser<'_> {
     /// Takes the current token.
     fn take(&mut self) -> Result<Token> {
-        // Behind the end there is only the end.
-        let next = self.tokens.next().unwrap_or(Ok(Token::End))?;
+        let next = self
+            .tokens
+            .next()
+            .unwrap_or_else(|| Err(syntax("unexpected end of expression")))?;
         Ok(std::mem::replace(&mut self.current, next))
     }
 
@@ -134,8 +136,8 @@ impl Parser<'_> {
     /// Runs `inner` one level deeper.
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.nesting += 1;
-        if self.nesting > self.limits.depth {
-            return Err(Budget::Depth(self.limits.depth).into());
+        if self.nesting > self.limits.nesting {
+            return Err(Budget::Depth(self.limits.nesting).into());
         }
         let outcome = inner(self);
         self.nesting -= 1;
@@ -405,9 +407,9 @@ impl Parser<'_> {
                 }
             }
             Token::Number(text) => {
-                let kind = literal::number(text)?;
+                let text = text.clone();
                 self.take()?;
-                return self.node(kind);
+                return self.node(literal::number(&text)?);
             }
             Token::String(text) => {
                 let kind = Kind::String(text.as_str().into());

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::value::{ArrayKind, IntKind, MapKind, Value};
+use super::{
+    builtins::{Builtin, function_type},
+    value::{ArrayKind, IntKind, MapKind, Value},
+};
 
 /// What is known of a value before it is computed.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +30,7 @@ pub(super) enum Type {
     Map(MapKind),
     Function(&'static Signature),
     /// A builtin that is named but not called.
-    Builtin,
+    Builtin(Builtin),
 }
 
 /// The signature of a function of the environment or of a method.
@@ -112,7 +115,7 @@ impl Type {
             Self::Array(ArrayKind::Pair, _) => Kind::Array,
             Self::Array(..) => Kind::Slice,
             Self::Map(_) => Kind::Map,
-            Self::Function(_) | Self::Builtin => Kind::Function,
+            Self::Function(_) | Self::Builtin(_) => Kind::Function,
         }
     }
 
@@ -132,8 +135,16 @@ impl Type {
             Self::Array(kind, _) => kind.go_name(),
             Self::Map(kind) => kind.go_name(),
             Self::Function(signature) => signature.text,
-            Self::Builtin => "func(...interface {}) (interface {}, error)",
+            Self::Builtin(function) => return function_type(*function).into(),
         })
+    }
+
+    /// The name of what a pointer points to, of everything else its own.
+    pub(super) fn pointed_to(&self) -> Cow<'static, str> {
+        match self {
+            Self::Location => Cow::Borrowed("time.Location"),
+            other => other.name(),
+        }
     }
 
     pub(super) fn is_unknown(&self) -> bool {

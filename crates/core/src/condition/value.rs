@@ -7,6 +7,7 @@ mod map;
 use std::{fmt, sync::Arc};
 
 use super::{
+    error::EvalError,
     function::Function,
     gotime::{Time, Zone},
 };
@@ -162,6 +163,12 @@ impl Value {
             ArrayKind::Float,
             items.into_iter().map(Self::Float).collect::<Vec<_>>(),
         ))
+    }
+
+    /// The value of a JSON text, as Go decodes it into `any`: every number becomes the nearest `float64`. (What parses
+    /// JSON on the way to [`serde_json::Value`] may be off by the last bit.)
+    pub fn from_json(text: &str) -> Result<Self, EvalError> {
+        super::json::read(text)
     }
 
     pub(super) fn bytes(bytes: &[u8]) -> Self {

@@ -187,6 +187,7 @@ pub(super) fn texts<'a>(call: &Call<'a>) -> Result<Vec<&'a str>> {
             .iter()
             .map(|item| as_text(item).map(|text| &**text))
             .collect(),
+        Value::Nil => Err(run("invalid argument for join (type %!s(<nil>))")),
         other => Err(run(format!("invalid argument for join (type {})", other.type_name()))),
     }
 }

@@ -1,13 +1,11 @@
 //! Builtins that turn values into others.
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use base64::Engine as _;
 
 use super::Call;
 use crate::condition::{
     error::{Budget, Result, run},
+    interpreter::lossy,
     json,
     number::{self, float as as_float, truncate},
     value::{IntKind, Value},
@@ -83,24 +81,55 @@ pub(super) fn to_base64(call: &mut Call<'_>) -> Result<Value> {
 
 /// What is not UTF-8 becomes replacement characters.
 pub(super) fn from_base64(call: &mut Call<'_>) -> Result<Value> {
-    // Bits behind the end are not looked at.
-    const LENIENT: GeneralPurpose = GeneralPurpose::new(
-        &alphabet::STANDARD,
-        GeneralPurposeConfig::new()
-            .with_decode_allow_trailing_bits(true)
-            .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
-    );
     let text = call.text(0)?;
     call.meter.room_for_text(text.len())?;
-    let packed: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    match LENIENT.decode(&packed) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
-        Err(error) => {
-            let at = match error {
-                base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => packed.len(),
-            };
-            Err(run(format!("illegal base64 data at input byte {at}")))
+    match decode(text.as_bytes()) {
+        Ok(bytes) => Ok(lossy(&bytes).into()),
+        Err(at) => Err(run(format!("illegal base64 data at input byte {at}"))),
+    }
+}
+
+/// Bytes out of base64 with padding. Ends of lines do not count, nor do the bits behind the last byte. The error is the
+/// place that Go names, which a library for base64 does not know.
+fn decode(text: &[u8]) -> std::result::Result<Vec<u8>, usize> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let mut rest = text
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'));
+    let (mut bits, mut digits) = (0u32, 0usize);
+    while let Some((at, byte)) = rest.next() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            b'=' => {
+                let (at, second) = if digits == 2 {
+                    rest.next().map(|(at, byte)| (at - 1, byte)).ok_or(text.len())?
+                } else {
+                    (at, byte)
+                };
+                if digits < 2 || *second != b'=' {
+                    return Err(at);
+                }
+                let last = (bits << (6 * (4 - digits))).to_be_bytes();
+                bytes.extend(last.iter().skip(1).take(digits - 1));
+                return rest.next().map_or(Ok(bytes), |(behind, _)| Err(behind));
+            }
+            _ => return Err(at),
+        };
+        bits = bits << 6 | u32::from(value);
+        digits += 1;
+        if digits == 4 {
+            bytes.extend(bits.to_be_bytes().iter().skip(1));
+            (bits, digits) = (0, 0);
         }
+    }
+    if digits == 0 {
+        Ok(bytes)
+    } else {
+        Err(text.len() - digits)
     }
 }

@@ -45,7 +45,10 @@ pub(super) fn date(call: &mut Call<'_>) -> Result<Value> {
         [Value::Location(zone), rest @ ..] => (Some(zone.clone()), rest),
         all => (None, all),
     };
-    let text = as_text(rest.first().unwrap_or(&Value::Nil))?;
+    let Some(text) = rest.first() else {
+        return Err(run("runtime error: index out of range [0] with length 0"));
+    };
+    let text = as_text(text)?;
     call.meter.steps(text.len())?;
     let (layout, zone) = match rest {
         [_, layout] => (as_text(layout)?, zone),

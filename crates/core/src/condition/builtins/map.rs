@@ -80,7 +80,7 @@ pub(super) fn from_pairs(call: &mut Call<'_>) -> Result<Value> {
         if let Value::String(text) = key {
             call.meter.steps(text.len() / 4)?;
         }
-        entries.insert(Key::of(key, nth).ok_or_else(|| unhashable(key))?, value.clone());
+        entries.insert(Key::of(key, nth).ok_or_else(|| unhashable(key, false))?, value.clone());
     }
     call.meter.shallow(Value::Map(Map::new(MapKind::AnyToAny, entries)))
 }

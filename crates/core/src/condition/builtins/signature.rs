@@ -70,6 +70,33 @@ pub(in crate::condition) fn rule(function: Builtin) -> Rule {
     }
 }
 
+/// Go's type of a builtin that is named but not called.
+pub(in crate::condition) fn function_type(function: Builtin) -> String {
+    use Builtin as B;
+    let predicate = |of: &str, returns: &str| format!("func([]interface {{}}, func({of}) {returns}");
+    match function {
+        B::All | B::NoneOf | B::Any | B::One => predicate("interface {}", "bool) bool"),
+        B::Filter => predicate("interface {}", "bool) []interface {}"),
+        B::Map => predicate("interface {}", "interface {}) []interface {}"),
+        B::Find | B::FindLast => predicate("interface {}", "bool) interface {}"),
+        B::FindIndex | B::FindLastIndex | B::Count | B::Sum => predicate("interface {}", "bool) int"),
+        B::GroupBy => predicate("interface {}", "interface {}) map[interface {}][]interface {}"),
+        B::SortBy => predicate("interface {}", "bool, string) []interface {}"),
+        B::Reduce => predicate("interface {}, interface {}", "interface {}, interface {}) interface {}"),
+        _ => match rule(function) {
+            Rule::Overloads([(parameters, returns), ..]) => {
+                let parameters: Vec<_> = parameters.iter().map(Type::name).collect();
+                let returns = match function {
+                    B::Duration | B::Timezone => format!("({}, error)", returns.name()),
+                    _ => returns.name().into_owned(),
+                };
+                format!("func({}) {returns}", parameters.join(", "))
+            }
+            _ => "func(...interface {}) (interface {}, error)".to_owned(),
+        },
+    }
+}
+
 /// A type as the original's validators print it: they have no word for nil.
 fn name(ty: &Type) -> Cow<'static, str> {
     match ty {
@@ -105,12 +132,12 @@ fn one_argument(function: Builtin, types: &[Type]) -> Result<Type, String> {
     let unknown = kind == Kind::Interface;
     let refuse = |what: &str| Err(format!("{what} {}", name(ty)));
     match function {
-        B::Abs if unknown || is_number(kind) => Ok(ty.clone()),
+        B::Abs | B::First | B::Last if unknown => Ok(Type::Any),
+        B::Abs if is_number(kind) => Ok(ty.clone()),
         B::Ceil | B::Floor | B::Round if unknown || is_number(kind) => Ok(Type::Float),
         B::Int if unknown || is_number(kind) || kind == Kind::String => Ok(Type::Int),
         B::Float if unknown || is_number(kind) || kind == Kind::String => Ok(Type::Float),
         B::Len if unknown || is_array(kind) || matches!(kind, Kind::Map | Kind::String) => Ok(Type::Int),
-        B::First | B::Last if unknown => Ok(Type::Any),
         // What a literal's elements are known to be is forgotten here.
         B::First | B::Last if is_array(kind) => Ok(match ty {
             Type::Array(kind, _) => Type::Array(*kind, None).element(),

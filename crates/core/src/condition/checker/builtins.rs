@@ -4,7 +4,7 @@ use super::{Checker, Node, Result, Scope, Type, mismatch};
 use crate::condition::{
     ast::BuiltinCall,
     builtins::{Builtin, Rule, rule},
-    value::MapKind,
+    value::{ArrayKind, MapKind},
 };
 
 const NO_POINTERS: &[(&str, Type)] = &[];
@@ -48,7 +48,7 @@ impl Checker<'_> {
             return Err(mismatch(format!(
                 "builtin {} takes only array (got {})",
                 function.name(),
-                collection.name()
+                collection.pointed_to()
             )));
         }
         let elements = || {
@@ -88,6 +88,18 @@ impl Checker<'_> {
         }
         if returns.is_nil() {
             // A predicate that gives nil counts as one that gives nothing.
+            if function == Builtin::Sum {
+                return Err(mismatch(match collection {
+                    Type::Array(kind, _) if kind != ArrayKind::Any => {
+                        format!(
+                            "cannot use {} as argument (type []interface {{}}) to call sum ",
+                            kind.go_name()
+                        )
+                    }
+                    _ => "cannot use func(interface {}) as argument (type func(interface {}) bool) to call sum "
+                        .to_owned(),
+                }));
+            }
             let inputs = if function == Builtin::Reduce { "two" } else { "one" };
             return Err(mismatch(format!(
                 "predicate should has {inputs} input and one output param"

@@ -56,11 +56,7 @@ impl Checker<'_> {
             }
             _ => {
                 // A pointer is looked through when it has no such method.
-                let name = if ty == Type::Location {
-                    "time.Location".into()
-                } else {
-                    ty.name()
-                };
+                let name = ty.pointed_to();
                 Err(mismatch(match (&property.kind, method) {
                     (Kind::String(property), true) => format!("type {name} has no method {property}"),
                     (Kind::String(property), false) => format!("type {name} has no field {property}"),

@@ -29,7 +29,7 @@ impl Checker<'_> {
             Action::In => check_in(&l, &r)?,
             Action::Matches => {
                 if let Some(pattern) = right.as_string() {
-                    regex::compile(pattern)?;
+                    regex::check(pattern)?;
                 }
                 let bytes = l == Type::Array(ArrayKind::Uint8, None);
                 ((bytes && r.is_string()) || fits(&l, &r, Type::is_string)).then_some(Type::Bool)

@@ -16,6 +16,8 @@ pub(in crate::condition) struct Method {
     pub(in crate::condition) signature: Signature,
     /// As a value: bound to its receiver.
     pub(in crate::condition) bound: Signature,
+    /// Whether a call that the checker knows of is made without reflection, which has other words for a wrong argument.
+    pub(in crate::condition) direct: bool,
     /// Called with arguments of the right number and types.
     pub(in crate::condition) call: fn(&Value, &[Value]) -> Result<Value>,
 }
@@ -54,6 +56,7 @@ macro_rules! method {
             name: $name,
             signature: Signature { text: $text, parameters: $parameters, returns: $returns, outputs: $outputs },
             bound: Signature { text: $bound, parameters: $parameters, returns: $returns, outputs: $outputs },
+            direct: !matches!($name.as_bytes(), b"In" | b"AddDate" | b"Compare"),
             call: $call,
         }
     };

@@ -150,7 +150,8 @@ impl<'a> Parser<'a> {
     fn element(&mut self, element: Element, behind: &str) -> Parsed<()> {
         match element {
             Element::ShortYear => {
-                let year = self.number(2)?;
+                // Signs are digits here, to the original.
+                let year: i32 = self.take(2)?.parse().map_err(|_| Problem::Syntax)?;
                 self.fields.year = i16::try_from(if year >= 69 { year + 1900 } else { year + 2000 }).unwrap_or(0);
             }
             Element::LongYear => {
@@ -369,13 +370,13 @@ impl Fields<'_> {
             if let Some(offset) = local.offset_named(name, as_utc) {
                 return Some(Time::new(offset.to_timestamp(civil).ok()?, local.clone()));
             }
-            // A made-up zone without an offset, unless the name tells it.
+            // A made-up zone without an offset, unless the name tells one.
             let hours: i32 = name
                 .strip_prefix("GMT")
                 .and_then(|hours| hours.parse().ok())
                 .unwrap_or(0);
-            let zone = Zone::fixed(hours * 3600, name)?;
-            return Some(Time::new(zone.timestamp(civil)?, zone));
+            // Even then it only changes how the time is shown.
+            return Some(Time::new(as_utc, Zone::fixed(hours * 3600, name)?));
         }
         Some(Time::new(local.timestamp(civil)?, local.clone()))
     }

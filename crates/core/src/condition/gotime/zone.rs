@@ -71,13 +71,17 @@ impl Zone {
         }
     }
 
-    /// The moment at which clocks in the zone show that. Of two the earlier; a time that is skipped is taken as before
-    /// the change.
+    /// The moment at which clocks in the zone show that. Where there are two, or none, it is found as Go finds it: with
+    /// the offset that is in force when clocks in UTC show it, if that is in force at the moment found.
     pub(super) fn timestamp(&self, civil: civil::DateTime) -> Option<Timestamp> {
         match &self.0 {
             Kind::Utc => tz::Offset::UTC.to_timestamp(civil).ok(),
             Kind::Fixed(offset, _) => offset.to_timestamp(civil).ok(),
-            Kind::Iana(zone, _) => zone.to_timestamp(civil).ok(),
+            Kind::Iana(zone, _) => {
+                let offset = zone.to_offset(tz::Offset::UTC.to_timestamp(civil).ok()?);
+                let guess = offset.to_timestamp(civil).ok()?;
+                zone.to_offset(guess).to_timestamp(civil).ok()
+            }
         }
     }
 

@@ -64,28 +64,32 @@ impl Interpreter<'_> {
     }
 }
 
-/// A part of a text by bytes. Halves of a character become replacement characters, one for each byte.
+/// A part of a text by bytes.
 fn cut(text: &str, from: usize, to: usize) -> String {
-    if let Some(part) = text.get(from..to) {
-        return part.to_owned();
+    match text.get(from..to) {
+        Some(part) => part.to_owned(),
+        None => lossy(text.as_bytes().get(from..to).unwrap_or_default()),
     }
-    let mut part = String::with_capacity(to - from);
-    let mut rest = text.as_bytes().get(from..to).unwrap_or_default();
-    while !rest.is_empty() {
-        match std::str::from_utf8(rest) {
+}
+
+/// Bytes as text. Where they are none, there is one replacement character for each byte: Go keeps such bytes, and shows
+/// them like that.
+pub(in crate::condition) fn lossy(mut bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    loop {
+        match std::str::from_utf8(bytes) {
             Ok(valid) => {
-                part.push_str(valid);
-                break;
+                text.push_str(valid);
+                return text;
             }
             Err(error) => {
-                let (valid, broken) = rest.split_at(error.valid_up_to());
-                part.push_str(&String::from_utf8_lossy(valid));
-                part.push(char::REPLACEMENT_CHARACTER);
-                rest = broken.get(1..).unwrap_or_default();
+                let (valid, broken) = bytes.split_at(error.valid_up_to());
+                text.push_str(&String::from_utf8_lossy(valid));
+                text.push(char::REPLACEMENT_CHARACTER);
+                bytes = broken.get(1..).unwrap_or_default();
             }
         }
     }
-    part
 }
 
 /// Bytes of a text, elements of everything else.

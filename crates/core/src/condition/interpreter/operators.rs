@@ -123,22 +123,22 @@ impl Interpreter<'_> {
         }
         let bytes: Vec<u8>;
         let hay = match text {
-            Value::String(text) => {
-                // The text's type is asked for first, the pattern's with it.
-                text.as_bytes()
-            }
+            Value::String(text) => text.as_bytes(),
             Value::Array(array) if array.kind() == ArrayKind::Uint8 => {
                 self.meter.room_for_text(array.items().len())?;
                 bytes = array.items().iter().map(byte).collect();
                 &bytes
             }
-            other => return Err(unexpected_type(other, "[]uint8")),
+            // The pattern's type is asked for first.
+            other => {
+                return Err(as_text(pattern)
+                    .err()
+                    .unwrap_or_else(|| unexpected_type(other, "[]uint8")));
+            }
         };
         let pattern = as_text(pattern)?;
-        self.meter.steps(hay.len() / 8)?;
-        self.patterns
-            .get(pattern, &mut self.meter)
-            .map(|regex| regex.is_match(hay))
+        let pattern = self.patterns.get(pattern, &mut self.meter)?;
+        pattern.is_found_in(hay, &mut self.meter)
     }
 
     fn search(&mut self, text: &Value, part: &Value, found: fn(&str, &str) -> bool) -> Result<Value> {
@@ -192,12 +192,18 @@ pub(in crate::condition) fn key_of(kind: MapKind, value: &Value, meter: &mut Met
             "reflect.Value.MapIndex: value of type {} is not assignable to type string",
             other.type_name()
         ))),
-        (_, other) => Key::of(other, usize::MAX).ok_or_else(|| unhashable(other)),
+        (_, other) => Key::of(other, usize::MAX).ok_or_else(|| unhashable(other, false)),
     }
 }
 
-pub(in crate::condition) fn unhashable(value: &Value) -> crate::condition::EvalError {
-    run(format!("runtime error: hash of unhashable type {}", value.type_name()))
+/// A map without entries has its own words for a value that can be no key.
+pub(in crate::condition) fn unhashable(value: &Value, empty: bool) -> crate::condition::EvalError {
+    let name = value.type_name();
+    run(if empty {
+        format!("hash of unhashable type: {name}")
+    } else {
+        format!("runtime error: hash of unhashable type {name}")
+    })
 }
 
 fn byte(value: &Value) -> u8 {

@@ -11,14 +11,33 @@ use crate::condition::{
 
 /// An open predicate: the elements, and where it is.
 pub(super) struct Scope {
-    items: Arc<[Value]>,
+    items: Items,
     index: usize,
     accumulated: Value,
 }
 
+/// What is gone through.
+enum Items {
+    Values(Arc<[Value]>),
+    /// A map of that length can be gone through too, as long as nobody looks.
+    Hidden(usize),
+}
+
+impl Items {
+    fn len(&self) -> usize {
+        match self {
+            Self::Values(items) => items.len(),
+            Self::Hidden(length) => *length,
+        }
+    }
+}
+
 impl Scope {
-    pub(super) fn item(&self) -> Value {
-        self.items.get(self.index).cloned().unwrap_or(Value::Nil)
+    pub(super) fn item(&self) -> Result<Value> {
+        match &self.items {
+            Items::Values(items) => Ok(items.get(self.index).cloned().unwrap_or(Value::Nil)),
+            Items::Hidden(_) => Err(run("reflect: call of reflect.Value.Index on map Value")),
+        }
     }
 
     pub(super) fn index(&self) -> Value {
@@ -68,19 +87,16 @@ impl Interpreter<'_> {
     }
 
     /// What can be gone through element by element.
-    fn elements(&mut self, collection: &Value) -> Result<Arc<[Value]>> {
+    fn elements(&mut self, collection: &Value) -> Result<Items> {
         match collection {
-            Value::Array(array) => Ok(array.shared_items()),
+            Value::Array(array) => Ok(Items::Values(array.shared_items())),
             // The checker lets an unknown value pass that turns out to be a text: its bytes.
             Value::String(text) => {
                 self.meter.room_for(text.len())?;
-                Ok(text
-                    .bytes()
-                    .map(|byte| Value::Integer(IntKind::Uint8, byte.into()))
-                    .collect())
+                let bytes = text.bytes().map(|byte| Value::Integer(IntKind::Uint8, byte.into()));
+                Ok(Items::Values(bytes.collect()))
             }
-            Value::Map(map) if map.entries().is_empty() => Ok(Arc::new([])),
-            Value::Map(_) => Err(run("reflect: call of reflect.Value.Index on map Value")),
+            Value::Map(map) => Ok(Items::Hidden(map.entries().len())),
             Value::Nil => Err(run("reflect: call of reflect.Value.Len on zero Value")),
             other => Err(run(format!(
                 "reflect: call of reflect.Value.Len on {} Value",
@@ -104,7 +120,7 @@ impl Interpreter<'_> {
         self.meter.step()?;
         match predicate {
             Some(predicate) => self.value(predicate),
-            None => Ok(self.scope()?.item()),
+            None => Ok(self.scope()?.item()?),
         }
     }
 
@@ -153,13 +169,13 @@ impl Interpreter<'_> {
                 gathered.sum = Some(self.operate(super::Action::Add, &value, &sum, None)?);
             }
             Builtin::GroupBy => {
+                let item = self.scope()?.item()?;
                 if let Value::String(text) = &value {
                     self.meter.steps(text.len() / 4)?;
                 }
-                let nth = gathered.groups.len();
-                let key = Key::of(&value, nth).ok_or_else(|| unhashable(&value))?;
                 self.meter.room_for(1)?;
-                let item = self.scope()?.item();
+                let nth = gathered.groups.len();
+                let key = Key::of(&value, nth).ok_or_else(|| unhashable(&value, nth == 0))?;
                 gathered.groups.entry(key).or_default().push(item);
             }
             _ => {}
@@ -202,7 +218,7 @@ impl Interpreter<'_> {
             }
             None => {
                 first = 1;
-                self.scope()?.item()
+                self.scope()?.item()?
             }
         };
         self.scope()?.accumulated = start;
@@ -230,7 +246,7 @@ impl Interpreter<'_> {
         for index in 0..length {
             self.scope()?.index = index;
             let key = self.judge(predicate)?;
-            pairs.push((key, self.scope()?.item()));
+            pairs.push((key, self.scope()?.item()?));
         }
         let meter = &mut self.meter;
         let sorted = sorted_by(pairs, &mut |(left, _), (right, _)| {

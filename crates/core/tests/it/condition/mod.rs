@@ -1,7 +1,10 @@
 //! Argo's condition language.
 
+mod bounds;
 mod documented;
+mod original;
 mod phases;
+mod second_opinion;
 mod times;
 
 use jiff::Timestamp;
