@@ -50,7 +50,7 @@ pub fn cases(server: &Server) -> Option<Vec<Case>> {
         case("js-weird-phase", FaultKind::Trap, ""),
         case("panics", FaultKind::Trap, "unreachable"),
         // Its shadow stack, which lies in linear memory, is full first.
-        case("recurse", FaultKind::Trap, "out of bounds memory access"),
+        case("recurse", FaultKind::Stack, "the call stack in linear memory is full"),
         init("refuses-init", FaultKind::InitRefused, "--endpoint is missing"),
         case("shouts", FaultKind::Output, "limits.output"),
         case("spin", FaultKind::Deadline, "computing").within(500),
