@@ -232,7 +232,19 @@ async fn forgotten_managers_come_back_as_one() {
         panic!("{refused:?}")
     };
     assert!(status.message.contains("before-first-apply"), "{}", status.message);
-    // Ten managers by update are told apart; more are put together.
+}
+
+#[tokio::test]
+async fn many_managers_by_update_become_fewer() {
+    let (_server, client) = start();
+    let rollouts = custom(&client, "Rollout");
+    rollouts
+        .create(
+            &PostParams::default(),
+            &object("Rollout", "r", &json!({"spec": {"a": 1}})),
+        )
+        .await
+        .unwrap();
     for index in 0..15 {
         let who = PatchParams {
             field_manager: Some(format!("m{index}")),
@@ -241,9 +253,18 @@ async fn forgotten_managers_come_back_as_one() {
         let label = json!({"metadata": {"labels": {format!("l{index}"): "x"}}});
         rollouts.patch("r", &who, &Patch::Merge(label)).await.unwrap();
     }
-    let crowd = rollouts
-        .create(&PostParams::default(), &object("Rollout", "s", &json!({"spec": {}})))
-        .await
-        .unwrap();
-    assert!(crowd.metadata.managed_fields.is_none_or(|entries| entries.len() == 1));
+    let crowd = serde_json::to_value(rollouts.get("r").await.unwrap()).unwrap();
+    let managed = managed(&crowd);
+    assert_eq!(managed.len(), 10);
+    assert!(
+        managed.iter().any(|entry| entry.starts_with("ancient-changes Update")),
+        "{managed:?}"
+    );
+    // Nobody's fields were lost on the way.
+    for index in 0..15 {
+        assert!(
+            managed.iter().any(|entry| entry.contains(&format!("f:l{index}\""))),
+            "l{index} {managed:?}"
+        );
+    }
 }

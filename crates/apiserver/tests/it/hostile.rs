@@ -1,10 +1,11 @@
 //! Whatever comes, the answer is an answer.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use proptest::prelude::*;
 use rollcage_apiserver::{ApiServer, Limits, ResponseBody};
 use serde_json::{Value, json};
@@ -274,4 +275,63 @@ async fn what_is_too_much_is_refused() {
             .status(),
         200
     );
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_and_recovers() {
+    let server = ApiServer::with_limits(
+        clock(),
+        Limits {
+            bytes: 64 << 10,
+            ..Limits::default()
+        },
+    );
+    let path = "/api/v1/namespaces/default/configmaps";
+    let map = |name: &str| {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"x": "y".repeat(20 << 10)}});
+        map.to_string().into_bytes()
+    };
+    let json = "application/json";
+    for (name, code) in [("a", 201), ("b", 201), ("c", 201), ("d", 507)] {
+        assert_eq!(send(&server, "POST", path, json, map(name)).await.0, code, "{name}");
+    }
+    let grow = json!({"data": {"z": "y".repeat(20 << 10)}}).to_string().into_bytes();
+    let code = send(
+        &server,
+        "PATCH",
+        &format!("{path}/a"),
+        "application/merge-patch+json",
+        grow,
+    )
+    .await
+    .0;
+    assert_eq!(code, 507);
+    assert_eq!(
+        send(&server, "DELETE", &format!("{path}/a"), json, Vec::new()).await.0,
+        200
+    );
+    assert_eq!(send(&server, "POST", path, json, map("d")).await.0, 201);
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_not_waited_for() {
+    let server = ApiServer::with_limits(
+        clock(),
+        Limits {
+            body_time: Duration::from_millis(30),
+            ..Limits::default()
+        },
+    );
+    let endless = StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Infallible>>());
+    let request = Request::post("/api/v1/namespaces/default/configmaps")
+        .body(endless)
+        .unwrap();
+    assert_eq!(server.service().oneshot(request).await.unwrap().status(), 408);
+    let dripping = StreamBody::new(futures::stream::repeat_with(|| {
+        Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b' '; 1 << 16])))
+    }));
+    let request = Request::post("/api/v1/namespaces/default/configmaps")
+        .body(dripping)
+        .unwrap();
+    assert_eq!(server.service().oneshot(request).await.unwrap().status(), 413);
 }
