@@ -110,6 +110,9 @@ impl Loader for ComponentLoader {
     }
 
     async fn forget(&self, id: &PluginId) -> Result<(), Box<Fault>> {
+        if !self.remembers {
+            return Ok(());
+        }
         self.store.forget(id).await
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod calls;
+mod chaos;
 mod configuration;
 mod fake;
 mod real;
