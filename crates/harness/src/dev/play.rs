@@ -26,6 +26,8 @@ use super::{
 };
 use crate::{error::CommandError, plugins};
 
+/// How long runs are held back at the start, at most, while plugins load.
+const WARM_UP: SignedDuration = SignedDuration::from_secs(10);
 /// Longest time that a scenario plays, unless it says so itself.
 const UNTIL: SignedDuration = SignedDuration::from_hours(24);
 /// How long to wait, in real time, after a pass that failed for a reason outside of the scenario.
@@ -54,6 +56,8 @@ pub struct Play {
     passes: JoinSet<Pass>,
     /// How often plugin states have changed.
     states_seen: u64,
+    /// Until when runs are held back while plugins load for the first time; none once they have.
+    warming: Option<Timestamp>,
     actions: VecDeque<Action>,
     scenario: Scenario,
     config: ConfigMaps,
@@ -93,6 +97,7 @@ impl Play {
             queue: Queue::default(),
             passes: JoinSet::new(),
             states_seen: 0,
+            warming: stage.clock.start().checked_add(WARM_UP).ok(),
             actions: std::mem::take(&mut scenario.actions).into(),
             scenario,
             config: ConfigMaps::default(),
@@ -134,8 +139,7 @@ impl Play {
         self.take_changes(now);
         self.stage.registry.retry_due();
         self.take_states(now);
-        // Time stands still meanwhile: a run that is looked at only when its plugins have loaded loses nothing.
-        let hold = self.stage.clock.is_jumping() && !self.stage.registry.snapshot().is_settled();
+        let hold = self.is_held(now);
         let due = if hold { Vec::new() } else { self.queue.take_due(now) };
         for key in due {
             let (reconciler, states_seen) = (Arc::clone(&self.reconciler), self.states_seen);
@@ -152,6 +156,15 @@ impl Play {
             self.pass_ended(pass, now);
         }
         Ok(self.next(now))
+    }
+
+    /// Whether runs wait because plugins load. On a clock that jumps time stands still meanwhile, so that a run that is
+    /// looked at only when its plugins have loaded loses nothing; on one that walks only the start is waited for, as a
+    /// controller warms its plugins before it leads.
+    fn is_held(&mut self, now: Timestamp) -> bool {
+        let loading = !self.stage.registry.snapshot().is_settled();
+        self.warming = self.warming.filter(|until| loading && now < *until);
+        loading && (self.stage.clock.is_jumping() || self.warming.is_some())
     }
 
     fn next(&self, now: Timestamp) -> Next {
