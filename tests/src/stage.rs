@@ -14,7 +14,7 @@ use rollcage_api::{
 };
 use rollcage_core::{Call, Fault, MetricProvider, PluginId, PluginSource, host::HostServices};
 use rollcage_registry::{ComponentLoader, ConfigMap, ConfigMaps, Options, PluginStatus, Registry};
-use rollcage_sandbox::{Compiler, Sandbox, SandboxConfig};
+use rollcage_sandbox::{Compiler, Sandbox, SandboxConfig, egress::Names};
 use rollcage_store::{Store, StoreConfig};
 use serde_json::{Value, json};
 
@@ -45,6 +45,11 @@ pub struct Stage {
 impl Stage {
     /// Opens the folders; nothing is configured.
     pub fn open(place: &Place, host: HostServices) -> Self {
+        Self::open_with_names(place, host, None)
+    }
+
+    /// The same with a resolver of one's own.
+    pub fn open_with_names(place: &Place, host: HostServices, names: Option<Arc<dyn Names>>) -> Self {
         // Whoever else installed one: it is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = StoreConfig {
@@ -54,7 +59,11 @@ impl Stage {
             ..StoreConfig::default()
         };
         let store = Arc::new(Store::open(&place.store, config).unwrap());
-        let sandbox = Sandbox::new(SandboxConfig::new(&place.code, place.compiler.clone())).unwrap();
+        let sandbox = SandboxConfig {
+            names,
+            ..SandboxConfig::new(&place.code, place.compiler.clone())
+        };
+        let sandbox = Sandbox::new(sandbox).unwrap();
         let loader = ComponentLoader::new(store, Arc::clone(&sandbox), host);
         Self {
             registry: Registry::new(loader, Options::default()),

@@ -1,8 +1,10 @@
 //! How a sandbox is set up: where compiled code lies, who compiles, how much may run.
 
-use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use rollcage_api::ByteSize;
+
+use crate::egress::Names;
 
 /// Everything that [`Sandbox::new`](crate::Sandbox::new) needs to know.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct SandboxConfig {
     pub pool: Pool,
     /// Limits of the machine that no entry can change.
     pub ceilings: Ceilings,
+    /// Who resolves names for plugins' requests: the system when absent.
+    pub names: Option<Arc<dyn Names>>,
 }
 
 impl SandboxConfig {
@@ -31,6 +35,7 @@ impl SandboxConfig {
             tick: Duration::from_millis(1),
             pool: Pool::default(),
             ceilings: Ceilings::default(),
+            names: None,
         }
     }
 }

@@ -113,7 +113,7 @@ impl WasmPlugin {
         entry: &PluginEntry,
         host: HostServices,
     ) -> Result<Arc<Self>, Box<Fault>> {
-        let policy = Policy::of_entry(id, entry, host, *sandbox.ceilings())?;
+        let policy = Policy::of_entry(id, entry, host, sandbox.config())?;
         if component.pooled(policy.limits.memory.0).is_none() {
             // Made now, so that no call waits for it.
             component.on_demand(id)?;

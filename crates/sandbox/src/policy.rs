@@ -1,10 +1,15 @@
 //! What one plugin may use and reach: its entry, with nothing left open.
 
+use std::sync::Arc;
+
 use rollcage_api::plugin::{Permissions, PluginEntry};
 use rollcage_core::{Fault, FaultKind, Phase, PluginId, host::HostServices, limits::Limits};
 use tokio::runtime::Handle;
 
-use crate::{config::Ceilings, egress::Egress};
+use crate::{
+    config::{Ceilings, SandboxConfig},
+    egress::{Egress, Names},
+};
 
 /// Everything about a plugin that stays the same from call to call.
 #[derive(Debug)]
@@ -25,7 +30,7 @@ impl Policy {
         id: &PluginId,
         entry: &PluginEntry,
         host: HostServices,
-        ceilings: Ceilings,
+        config: &SandboxConfig,
     ) -> Result<Self, Box<Fault>> {
         Ok(Self {
             id: id.clone(),
@@ -33,9 +38,9 @@ impl Policy {
             permissions: entry.permissions.clone(),
             env: entry.env.clone().into_iter().collect(),
             args: entry.args.clone(),
-            egress: egress(id, &entry.permissions, &host)?,
+            egress: egress(id, &entry.permissions, &host, config.names.clone())?,
             host,
-            ceilings,
+            ceilings: config.ceilings,
         })
     }
 
@@ -51,7 +56,7 @@ impl Policy {
             limits: self.limits.clone(),
             env: Vec::new(),
             args: Vec::new(),
-            egress: egress(&self.id, &permissions, &host)?,
+            egress: egress(&self.id, &permissions, &host, None)?,
             permissions,
             host,
             ceilings: self.ceilings,
@@ -59,10 +64,19 @@ impl Policy {
     }
 }
 
-fn egress(id: &PluginId, permissions: &Permissions, host: &HostServices) -> Result<Egress, Box<Fault>> {
+fn egress(
+    id: &PluginId,
+    permissions: &Permissions,
+    host: &HostServices,
+    names: Option<Arc<dyn Names>>,
+) -> Result<Egress, Box<Fault>> {
     let fault = |kind, cause: String, hint: &str| Box::new(Fault::new(id, Phase::Resolve, kind, cause, hint));
     let runtime = Handle::try_current().map_err(|error| fault(FaultKind::Host, error.to_string(), ""))?;
-    Egress::new(permissions, host, runtime).map_err(|error| {
+    let egress = match names {
+        Some(names) => Egress::with_names(permissions, host, runtime, names),
+        None => Egress::new(permissions, host, runtime),
+    };
+    egress.map_err(|error| {
         fault(
             FaultKind::InvalidEntry,
             error.to_string(),

@@ -14,7 +14,7 @@ use crate::{
         compile::{CompileError, compile},
     },
     component::{Component, LinkError, Runtime, Runtimes},
-    config::{Ceilings, SandboxConfig},
+    config::SandboxConfig,
     engine,
     plugin::WasmPlugin,
     threads::Threads,
@@ -167,8 +167,8 @@ impl Sandbox {
         WasmPlugin::new(Arc::clone(self), id, component, entry, host)
     }
 
-    pub(crate) fn ceilings(&self) -> &Ceilings {
-        &self.config.ceilings
+    pub(crate) fn config(&self) -> &SandboxConfig {
+        &self.config
     }
 }
 

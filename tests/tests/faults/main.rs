@@ -17,7 +17,7 @@ use std::{
 };
 
 use rollcage_api::{analysis::AnalysisPhase, plugin::PluginKind};
-use rollcage_core::{CallError, FaultKind, MetricProvider, Phase};
+use rollcage_core::{CallError, FaultKind, MetricProvider};
 use rollcage_sandbox::Compiler;
 use rollcage_tests::{
     faults::{
@@ -131,10 +131,7 @@ fn resident() -> u64 {
 
 fn check(case: &Case, row: &Row) -> Result<(), String> {
     let fault = &row.fault;
-    // When its thread does not come round in time the caller is told, without where in the call the guest was.
-    let phase = fault.phase == case.phase
-        || (fault.kind == FaultKind::Deadline && case.phase == Phase::Init && fault.phase == Phase::Call);
-    let wrong = if !phase || fault.kind != case.kind {
+    let wrong = if fault.phase != case.phase || fault.kind != case.kind {
         "the fault"
     } else if !fault.cause.contains(&case.cause) || fault.cause.is_empty() {
         "the cause"

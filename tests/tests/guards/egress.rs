@@ -1,10 +1,21 @@
 //! Requests of whole components: nothing that was not granted is reached.
 
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
 use rollcage_api::{
     analysis::{AnalysisPhase, Measurement},
     plugin::PluginKind,
 };
 use rollcage_core::{Denial, host::HostServices};
+use rollcage_sandbox::egress::Names;
 use rollcage_tests::{
     server::Server,
     stage::{analysis_run, call, metric},
@@ -28,7 +39,11 @@ struct Plugin {
 
 impl Plugin {
     async fn new(way: Way, grants: &[String]) -> Self {
-        let mut host = Host::new(HostServices::without_cluster());
+        Self::with_names(way, grants, None).await
+    }
+
+    async fn with_names(way: Way, grants: &[String], names: Option<Arc<dyn Names>>) -> Self {
+        let mut host = Host::with_names(HostServices::without_cluster(), names);
         let bytes = if way == Way::Contract { asks() } else { asks_wasi() };
         let entry = json!({"permissions": {"http": grants}, "limits": {"deadline": "20s"}});
         host.serve(PluginKind::MetricProvider, &bytes, &entry).await;
@@ -158,6 +173,67 @@ async fn egress_denies_granted_names_that_lead_to_this_machine() {
         }
     }
     assert_eq!(server.connections(), 0);
+}
+
+/// A name server that answers with the next of its answers, the last one again and again.
+#[derive(Debug)]
+struct ChangesItsMind {
+    answers: Vec<Vec<IpAddr>>,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Names for ChangesItsMind {
+    async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(self.answers[asked.min(self.answers.len() - 1)].clone())
+    }
+}
+
+/// DNS rebinding: a name that is checked with one address and then leads to another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn egress_goes_to_the_address_that_was_checked() {
+    let server = match Server::on("::").await {
+        Ok(server) => server,
+        Err(_) => Server::on("0.0.0.0").await.unwrap(),
+    };
+    // A granted name may lead there; nobody answers at this port.
+    let elsewhere: IpAddr = "93.184.215.14".parse().unwrap();
+    let loopback: [IpAddr; 2] = ["127.0.0.1".parse().unwrap(), "::ffff:127.0.0.1".parse().unwrap()];
+    let metadata: IpAddr = "169.254.169.254".parse().unwrap();
+    for way in [Way::Contract, Way::Wasi] {
+        let names = Arc::new(ChangesItsMind {
+            answers: vec![
+                vec![elsewhere],
+                loopback.to_vec(),
+                vec![metadata, loopback[0], elsewhere],
+                loopback.to_vec(),
+            ],
+            asked: AtomicUsize::new(0),
+        });
+        let authority = format!("rebind.test:{}", server.address.port());
+        let plugin = Plugin::with_names(way, std::slice::from_ref(&authority), Some(names.clone())).await;
+        for _ in 0..6 {
+            let (measurement, _) = plugin.ask(&authority, "/").await;
+            assert_eq!(measurement.phase, AnalysisPhase::Error, "{way:?}: {measurement:?}");
+        }
+        // One look-up a request: there is no second one between the check and the connection.
+        assert_eq!(names.asked.load(Ordering::SeqCst), 6, "{way:?}");
+    }
+    assert_eq!(server.connections(), 0);
+    // The same server is reached by a resolver that is allowed to lead there: nothing else kept the requests away.
+    let names = Arc::new(ChangesItsMind {
+        answers: vec![loopback.to_vec()],
+        asked: AtomicUsize::new(0),
+    });
+    let port = server.address.port();
+    let grants = [format!("rebind.test:{port}"), format!("127.0.0.1:{port}")];
+    let plugin = Plugin::with_names(Way::Contract, &grants, Some(names)).await;
+    let (measurement, _) = plugin.ask(&format!("rebind.test:{port}"), "/").await;
+    assert_eq!(
+        (measurement.phase, server.connections()),
+        (AnalysisPhase::Successful, 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use rollcage_api::plugin::PluginKind;
 use rollcage_core::host::HostServices;
-use rollcage_sandbox::Compiler;
+use rollcage_sandbox::{Compiler, egress::Names};
 use rollcage_tests::{
     stage::{Place, Stage, file},
     wasi::{CONFIG_TEXT, with_contract_http, with_http},
@@ -21,6 +21,11 @@ pub struct Host {
 
 impl Host {
     pub fn new(services: HostServices) -> Self {
+        Self::with_names(services, None)
+    }
+
+    /// With a resolver of one's own.
+    pub fn with_names(services: HostServices, names: Option<Arc<dyn Names>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = Place {
             store: folder.path().join("store"),
@@ -28,7 +33,7 @@ impl Host {
             compiler: Compiler::child(env!("CARGO_BIN_EXE_rollcage-test-child"), ["compile".into()]),
         };
         Self {
-            stage: Stage::open(&place, services),
+            stage: Stage::open_with_names(&place, services, names),
             folder,
         }
     }
