@@ -145,3 +145,93 @@ fn a_folder_that_is_none_is_usage() {
     assert!(ended.stderr.contains("expects"), "{ended:?}");
     assert!(root().join("docs/dev.md").exists());
 }
+
+/// Secrets of every kind that a measurement uses, and a server that sends all of them back.
+#[test]
+fn secrets_are_in_nothing_that_it_prints() {
+    const ARGUMENT: &str = "argument-c04d91e7";
+    const CREDENTIAL: &str = "credential-5b1e7c20";
+    let dir = tempfile::tempdir().unwrap();
+    let location = format!("file://{}", plugin("web").display());
+    let run_of = |name: &str, metric: &str| {
+        format!(
+            "---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisRun
+metadata: {{name: {name}, namespace: default}}
+spec:
+  args: [{{name: token, valueFrom: {{secretKeyRef: {{name: shop, key: token}}}}}}]
+  metrics: [{metric}]
+"
+        )
+    };
+    let provider = |path: &str| {
+        format!("{{plugin: {{a/web: {{url: 'http://svc.example/{{{{args.token}}}}', jsonPath: '{path}'}}}}}}")
+    };
+    let runs = [
+        run_of(
+            "fails",
+            &format!(
+                "{{name: m, failureCondition: result.ok == false, provider: {}}}",
+                provider("{$}")
+            ),
+        ),
+        run_of(
+            "errs",
+            &format!(
+                "{{name: m, successCondition: 'result.echo + 1 > int(result.echo)', provider: {}}}",
+                provider("{$}")
+            ),
+        ),
+        run_of(
+            "finds-nothing",
+            &format!("{{name: m, provider: {}}}", provider("{$.{{args.token}}}")),
+        ),
+    ];
+    file(
+        &dir,
+        "all.yaml",
+        &format!(
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {{name: rollcage-config, namespace: argo-rollouts}}
+data:
+  metricProviderPlugins: |-
+    - name: a/web
+      location: '{location}'
+      permissions:
+        http: ['svc.example:80']
+        credentials:
+          - {{name: c, secretRef: {{name: c, key: k}}, header: Authorization, hosts: ['svc.example:80']}}
+---
+{{apiVersion: v1, kind: Secret, metadata: {{name: c, namespace: argo-rollouts}}, stringData: {{k: 'Bearer {CREDENTIAL}'}}}}
+---
+{{apiVersion: v1, kind: Secret, metadata: {{name: shop, namespace: default}}, stringData: {{token: {ARGUMENT}}}}}
+{}",
+            runs.concat()
+        ),
+    );
+    file(
+        &dir,
+        "scenario.yaml",
+        &format!(
+            "until: 1h
+http: [{{host: 'svc.example:80', answers: [{{body: '{{\"ok\": false, \"echo\": \"{ARGUMENT} and {CREDENTIAL}\"}}'}}]}}]
+expect: [{{analysisRun: fails, phase: Failed}}, {{analysisRun: errs, phase: Error}}, {{analysisRun: finds-nothing, phase: Error}}]"
+        ),
+    );
+    for output in ["json", "text"] {
+        let ended = run(rollcage()
+            .env("ROLLCAGE_LOG", "trace")
+            .args(["dev", "--fast-forward", "--output", output])
+            .arg(dir.path()));
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert!(ended.stdout.contains("*****"), "nothing was masked: {ended:?}");
+        for secret in [ARGUMENT, CREDENTIAL] {
+            let all = [&ended.stdout, &ended.stderr];
+            for line in all.iter().flat_map(|text| text.lines()) {
+                assert!(!line.contains(secret), "{output}: {line}");
+            }
+        }
+    }
+}
