@@ -3,7 +3,10 @@
 use rollcage_api::plugin::{PluginEntry, PluginKind};
 use rollcage_core::{PluginId, host::HostServices};
 
-use crate::{config::Ceilings, policy::Policy};
+use crate::{
+    config::{Compiler, SandboxConfig},
+    policy::Policy,
+};
 
 /// A policy with the defaults; inside a runtime.
 pub(crate) fn policy() -> Policy {
@@ -15,7 +18,7 @@ pub(crate) fn policy() -> Policy {
         &id,
         &PluginEntry::default(),
         HostServices::without_cluster(),
-        Ceilings::default(),
+        &SandboxConfig::new("/nowhere", Compiler::InProcess),
     )
     .unwrap()
 }

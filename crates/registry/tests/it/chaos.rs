@@ -89,9 +89,9 @@ async fn check(bench: &Bench, entries: [Entry; 3], served: &mut BTreeMap<&str, b
     for (name, entry) in NAMES.into_iter().zip(entries) {
         let status = snapshot.plugins.get(&metric(name));
         prop_assert_eq!(status.is_some(), entry != Entry::Absent);
-        let serves = status.is_some_and(|status| status.state.is_serving());
+        let serving = status.is_some_and(|status| status.state.is_serving());
         let port = bench.registry.metric_provider(name, "team");
-        prop_assert_eq!(port.is_ok(), serves, "{}: {:?}", name, status);
+        prop_assert_eq!(port.is_ok(), serving, "{}: {:?}", name, status);
         if let Ok(port) = &port {
             prop_assert_eq!(
                 Some(run(&**port, "ok").await.unwrap()),
@@ -99,9 +99,9 @@ async fn check(bench: &Bench, entries: [Entry; 3], served: &mut BTreeMap<&str, b
             );
         }
         let stops = matches!(entry, Entry::Absent | Entry::Disabled);
-        prop_assert!(!(stops && serves), "{} still serves", name);
-        if served.insert(name, serves) == Some(true) {
-            prop_assert!(serves || stops, "{} served and no longer does: {:?}", name, status);
+        prop_assert!(!(stops && serving), "{} still serves", name);
+        if served.insert(name, serving) == Some(true) {
+            prop_assert!(serving || stops, "{} served and no longer does: {:?}", name, status);
         }
         if let Some(status) = status {
             prop_assert!(status.loading.is_none());
