@@ -12,13 +12,13 @@ pub struct GoDuration(pub Duration);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseDurationError {
     /// Not of the form `[0-9]+(\.[0-9]*)?[unit]` repeated, or out of range.
-    #[error("time: invalid duration {0:?}")]
+    #[error("time: invalid duration {}", Quoted(.0))]
     Invalid(String),
     /// A number without a unit.
-    #[error("time: missing unit in duration {0:?}")]
+    #[error("time: missing unit in duration {}", Quoted(.0))]
     MissingUnit(String),
     /// A unit that Go does not know.
-    #[error("time: unknown unit {unit:?} in duration {text:?}")]
+    #[error("time: unknown unit {} in duration {}", Quoted(unit), Quoted(text))]
     UnknownUnit {
         /// The unit as written.
         unit: String,
@@ -26,11 +26,11 @@ pub enum ParseDurationError {
         text: String,
     },
     /// Below zero, which no field of ours can be.
-    #[error("time: negative duration {0:?}")]
+    #[error("time: negative duration {}", Quoted(.0))]
     Negative(String),
 }
 
-const UNITS: [(&str, u128); 8] = [
+const UNITS: [(&str, u64); 8] = [
     ("ns", 1),
     ("us", 1_000),
     ("µs", 1_000),
@@ -56,14 +56,10 @@ impl FromStr for GoDuration {
         if rest.is_empty() {
             return Err(invalid());
         }
-        let mut total: u128 = 0;
+        let mut total: u64 = 0;
         while !rest.is_empty() {
-            let digits_end = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-            let (whole, after) = rest.split_at(digits_end(rest));
-            let (fraction, after) = match after.strip_prefix('.') {
-                Some(fraction) => fraction.split_at(digits_end(fraction)),
-                None => ("", after),
-            };
+            let (whole, after) = digits(rest);
+            let (fraction, after) = after.strip_prefix('.').map_or(("", after), digits);
             if whole.is_empty() && fraction.is_empty() {
                 return Err(invalid());
             }
@@ -80,38 +76,68 @@ impl FromStr for GoDuration {
                     text: text.to_owned(),
                 });
             };
-            let whole: u128 = if whole.is_empty() {
+            let whole: u64 = if whole.is_empty() {
                 0
             } else {
                 whole.parse().map_err(|_| invalid())?
             };
             total = whole
                 .checked_mul(*nanos)
+                .and_then(|part| part.checked_add(fraction_nanos(fraction, *nanos)))
                 .and_then(|part| total.checked_add(part))
+                .filter(|total| *total <= MOST)
                 .ok_or_else(invalid)?;
-            total += fraction_nanos(fraction, *nanos);
             rest = next;
         }
-        let total = u64::try_from(total)
-            .ok()
-            .filter(|n| i64::try_from(*n).is_ok())
-            .ok_or_else(invalid)?;
+        // Go's range has one more value below zero than above.
         if negative && total > 0 {
             return Err(ParseDurationError::Negative(text.to_owned()));
+        }
+        if total == MOST {
+            return Err(invalid());
         }
         Ok(Self(Duration::from_nanos(total)))
     }
 }
 
+/// One more than the longest duration.
+const MOST: u64 = 1 << 63;
+
+/// The digits in front, and what follows.
+fn digits(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
 /// `.digits` of a unit of `nanos`, cut (not rounded) to whole nanoseconds as Go does.
-fn fraction_nanos(digits: &str, nanos: u128) -> u128 {
+fn fraction_nanos(digits: &str, nanos: u64) -> u64 {
     let mut scale: u128 = 1;
     let mut value: u128 = 0;
     for digit in digits.bytes().take(18) {
         value = value * 10 + u128::from(digit - b'0');
         scale *= 10;
     }
-    value * nanos / scale
+    u64::try_from(value * u128::from(nanos) / scale).unwrap_or(u64::MAX)
+}
+
+/// A text as `package time` quotes it, which is not what the rest of Go does.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                ' '..='\u{7f}' => write!(f, "{c}")?,
+                _ => {
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        write!(f, "\\x{byte:02x}")?;
+                    }
+                }
+            }
+        }
+        f.write_str("\"")
+    }
 }
 
 impl fmt::Display for GoDuration {
@@ -205,6 +231,15 @@ mod tests {
             ("5d", r#"time: unknown unit "d" in duration "5d""#),
             ("abc", r#"time: invalid duration "abc""#),
             ("1.2.3s", r#"time: missing unit in duration "1.2.3s""#),
+            (".s", r#"time: invalid duration ".s""#),
+            (
+                "1\u{e9}\n\"",
+                r#"time: unknown unit "\xc3\xa9\x0a\"" in duration "1\xc3\xa9\x0a\"""#,
+            ),
+            (
+                "9223372036854775808ns",
+                r#"time: invalid duration "9223372036854775808ns""#,
+            ),
             ("99999999999h", r#"time: invalid duration "99999999999h""#),
         ] {
             assert_eq!(text.parse::<GoDuration>().unwrap_err().to_string(), message);

@@ -13,6 +13,7 @@ pub mod plugin;
 pub mod quantity;
 pub mod rollout;
 pub mod step;
+pub mod template;
 pub mod yaml;
 
 pub use duration::GoDuration;

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use kube::{ResourceExt as _, api::DynamicObject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Versions that we wrote, by object. Forgotten when the object ended or is gone.
 #[derive(Debug, Default)]
@@ -14,19 +14,20 @@ pub struct OwnWrites(Mutex<HashMap<(String, String), String>>);
 
 impl OwnWrites {
     /// `object` is what the API server made of our write.
-    pub fn wrote(&self, namespace: &str, name: &str, object: &DynamicObject) {
-        if let Some(version) = object.resource_version() {
-            self.lock().insert((namespace.to_owned(), name.to_owned()), version);
+    pub fn wrote(&self, namespace: &str, name: &str, object: &ObjectMeta) {
+        if let Some(version) = &object.resource_version {
+            self.lock()
+                .insert((namespace.to_owned(), name.to_owned()), version.clone());
         }
     }
 
     /// Whether `object` was read before our last write. Versions that cannot be compared are not held against it.
-    pub fn is_stale(&self, namespace: &str, name: &str, object: &DynamicObject) -> bool {
-        let Some(read) = object.resource_version() else {
+    pub fn is_stale(&self, namespace: &str, name: &str, object: &ObjectMeta) -> bool {
+        let Some(read) = &object.resource_version else {
             return false;
         };
         let key = (namespace.to_owned(), name.to_owned());
-        let order = self.lock().get(&key).and_then(|wrote| compare(&read, wrote));
+        let order = self.lock().get(&key).and_then(|wrote| compare(read, wrote));
         order == Some(Ordering::Less)
     }
 
@@ -51,12 +52,13 @@ fn compare(a: &str, b: &str) -> Option<Ordering> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn object(version: &str) -> DynamicObject {
-        serde_json::from_value(json!({"metadata": {"name": "r", "resourceVersion": version}})).unwrap()
+    fn object(version: &str) -> ObjectMeta {
+        ObjectMeta {
+            resource_version: Some(version.to_owned()),
+            ..ObjectMeta::default()
+        }
     }
 
     #[test]

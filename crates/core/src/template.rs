@@ -90,8 +90,8 @@ fn split(template: &str) -> Result<Vec<(&str, Option<&str>)>, TemplateError> {
     while let Some((text, after)) = rest.split_once(OPEN) {
         let Some((tag, next)) = after.split_once(CLOSE) else {
             return Err(TemplateError::Unclosed {
-                template: format!("\"{}\"", quote(template).text),
-                rest: format!("\"{}\"", quote(after).text),
+                template: quoted(template),
+                rest: quoted(after),
             });
         };
         parts.push((text, Some(tag)));
@@ -99,6 +99,11 @@ fn split(template: &str) -> Result<Vec<(&str, Option<&str>)>, TemplateError> {
     }
     parts.push((rest, None));
     Ok(parts)
+}
+
+/// `text` in double quotes, as Go's `strconv.Quote` writes it.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", quote(text).text)
 }
 
 struct Quoted<'a> {

@@ -18,9 +18,10 @@ mod write;
 use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client,
-    api::{ApiResource, DeleteParams, DynamicObject, Preconditions},
+    api::{DeleteParams, PartialObjectMeta, Preconditions},
 };
 use rollcage_api::analysis::{AnalysisPhase, AnalysisRun};
 use rollcage_core::{
@@ -31,7 +32,7 @@ use rollcage_core::{
 };
 
 use self::{
-    object::{Malformed, Stored},
+    object::{Malformed, Raw, Stored, reference},
     secrets::Unread,
     write::Written,
 };
@@ -110,7 +111,7 @@ impl AnalysisReconciler {
             return Ok(Outcome::default());
         };
         let now = self.clock.now();
-        if self.writes.is_stale(namespace, name, &object) {
+        if self.writes.is_stale(namespace, name, &object.metadata) {
             return Ok(Outcome {
                 requeue_at: now.checked_add(STALE_PAUSE).ok(),
                 ..Outcome::default()
@@ -118,7 +119,7 @@ impl AnalysisReconciler {
         }
         let stored = match Stored::read(object) {
             Ok(stored) => stored,
-            Err(malformed) => return self.malformed(*malformed, now).await,
+            Err(malformed) => return self.malformed(*malformed).await,
         };
         match analysis::begin(&stored.run, now) {
             Begin::Deleting => Ok(Outcome {
@@ -131,11 +132,11 @@ impl AnalysisReconciler {
         }
     }
 
-    fn api(&self, namespace: &str) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), namespace, &ApiResource::erase::<AnalysisRun>(&()))
+    fn api(&self, namespace: &str) -> Api<Raw> {
+        Api::namespaced(self.client.clone(), namespace)
     }
 
-    async fn get(&self, namespace: &str, name: &str) -> Result<Option<DynamicObject>, ReconcileError> {
+    async fn get(&self, namespace: &str, name: &str) -> Result<Option<Raw>, ReconcileError> {
         self.api(namespace)
             .get_opt(name)
             .await
@@ -165,7 +166,8 @@ impl AnalysisReconciler {
             }),
             ..DeleteParams::background()
         };
-        match self.api(&stored.namespace).delete(&stored.name, &exactly_this).await {
+        let api: Api<PartialObjectMeta<AnalysisRun>> = Api::namespaced(self.client.clone(), &stored.namespace);
+        match api.delete(&stored.name, &exactly_this).await {
             Ok(_) => tracing::info!(
                 namespace = stored.namespace,
                 name = stored.name,
@@ -242,6 +244,7 @@ impl AnalysisReconciler {
             match self.write(&stored, &decision).await? {
                 Written::Yes => return Ok(self.done(&stored, decision).await),
                 Written::Gone => return Ok(Outcome::default()),
+                Written::TooLarge => return self.too_large(&stored).await,
                 Written::Conflict => {}
             }
             let Some(newer) = self.get(&stored.namespace, &stored.name).await? else {
@@ -270,30 +273,44 @@ impl AnalysisReconciler {
         match self.write(stored, &decision).await? {
             Written::Yes => Ok(self.done(stored, decision).await),
             Written::Gone => Ok(Outcome::default()),
+            Written::TooLarge => self.too_large(stored).await,
             Written::Conflict => Ok(self.again(stored.run.status.phase)),
         }
     }
 
-    async fn malformed(&self, malformed: Malformed, now: Timestamp) -> Result<Outcome, ReconcileError> {
-        let phase = AnalysisPhase::Error;
+    async fn malformed(&self, malformed: Malformed) -> Result<Outcome, ReconcileError> {
         if malformed.has_ended {
             return Ok(Outcome {
-                phase,
+                phase: AnalysisPhase::Error,
                 ..Outcome::default()
             });
         }
-        match self.write_malformed(&malformed, now).await? {
-            Written::Conflict => Ok(self.again(AnalysisPhase::Unset)),
-            Written::Gone => Ok(Outcome::default()),
-            Written::Yes => {
-                let event = analysis::Event::run_completed(phase);
-                self.events.publish(&malformed.reference, &[event]).await;
-                Ok(Outcome {
-                    phase,
-                    ..Outcome::default()
-                })
-            }
+        let message = format!("AnalysisRun is malformed: {}", malformed.reason);
+        self.end(&malformed.metadata, message, true).await
+    }
+
+    /// What a pass came to does not fit beside what is there already: the run ends, and what was measured goes.
+    async fn too_large(&self, stored: &Stored) -> Result<Outcome, ReconcileError> {
+        let message = "AnalysisRun is too large: what was measured cannot be stored in it; make its spec and metadata \
+                       smaller, or keep fewer measurements (measurementRetention)";
+        self.end(&stored.run.metadata, message.to_owned(), false).await
+    }
+
+    /// The run ends with an error and this message; where not even that fits into it, an Event says so.
+    async fn end(&self, run: &ObjectMeta, message: String, keep_results: bool) -> Result<Outcome, ReconcileError> {
+        let phase = AnalysisPhase::Error;
+        let mut event = analysis::Event::run_completed(phase);
+        match self.write_error(run, message.clone(), keep_results).await? {
+            Written::Yes => {}
+            Written::TooLarge => event.message = message,
+            Written::Conflict => return Ok(self.again(AnalysisPhase::Unset)),
+            Written::Gone => return Ok(Outcome::default()),
         }
+        self.events.publish(&reference(run), &[event]).await;
+        Ok(Outcome {
+            phase,
+            ..Outcome::default()
+        })
     }
 
     fn again(&self, phase: AnalysisPhase) -> Outcome {
@@ -315,7 +332,9 @@ impl AnalysisReconciler {
                 "analysis run"
             );
         }
-        self.events.publish(&stored.reference(), &decision.events).await;
+        self.events
+            .publish(&reference(&stored.run.metadata), &decision.events)
+            .await;
         Outcome {
             requeue_at: decision.wake_at,
             waiting_for: decision.waiting_for,

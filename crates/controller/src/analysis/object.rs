@@ -1,10 +1,42 @@
 //! AnalysisRuns as the API server hands them out, good ones and bad ones.
 
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::DynamicObject;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use rollcage_api::analysis::{AnalysisPhase, AnalysisRun, AnalysisRunSpec, AnalysisRunStatus};
-use serde::{Deserialize as _, de::DeserializeOwned};
-use serde_json::Value;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, value::RawValue};
+
+/// An AnalysisRun as it comes. Nothing that a user can write into one makes this unreadable, and with it the answer or
+/// the list that it is in: `spec` and `status` stay text, of any shape and depth.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Raw {
+    /// Always good: the API server itself reads it.
+    pub metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Option<Box<RawValue>>,
+    #[serde(default)]
+    status: Option<Box<RawValue>>,
+}
+
+impl k8s_openapi::Resource for Raw {
+    const API_VERSION: &'static str = AnalysisRun::API_VERSION;
+    const GROUP: &'static str = AnalysisRun::GROUP;
+    const KIND: &'static str = AnalysisRun::KIND;
+    const VERSION: &'static str = AnalysisRun::VERSION;
+    const URL_PATH_SEGMENT: &'static str = AnalysisRun::URL_PATH_SEGMENT;
+    type Scope = k8s_openapi::NamespaceResourceScope;
+}
+
+impl k8s_openapi::Metadata for Raw {
+    type Ty = ObjectMeta;
+
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn metadata_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
 
 /// A run and where it is stored.
 #[derive(Clone, Debug)]
@@ -20,25 +52,36 @@ pub(super) struct Stored {
 /// A run that cannot be read.
 #[derive(Clone, Debug)]
 pub(super) struct Malformed {
-    pub namespace: String,
-    pub name: String,
-    pub version: String,
-    pub reference: ObjectReference,
+    pub metadata: ObjectMeta,
     /// Field and reason.
     pub reason: String,
     /// Nothing is left to say about it.
     pub has_ended: bool,
 }
 
+/// What Events about a run point to.
+pub(super) fn reference(run: &ObjectMeta) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(rollcage_api::API_VERSION.to_owned()),
+        kind: Some("AnalysisRun".to_owned()),
+        namespace: run.namespace.clone(),
+        name: run.name.clone(),
+        uid: run.uid.clone(),
+        resource_version: run.resource_version.clone(),
+        field_path: None,
+    }
+}
+
 impl Stored {
-    pub fn read(object: DynamicObject) -> Result<Self, Box<Malformed>> {
+    pub fn read(object: Raw) -> Result<Self, Box<Malformed>> {
         let mut metadata = object.metadata;
         metadata.managed_fields = None;
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
         let (namespace, name) = (text(&metadata.namespace), text(&metadata.name));
         let version = text(&metadata.resource_version);
-        let parts = part::<AnalysisRunSpec>(&object.data, "spec")
-            .and_then(|spec| Ok((spec, part::<AnalysisRunStatus>(&object.data, "status")?)));
+        let (spec, status) = (object.spec.as_deref(), object.status.as_deref());
+        let parts = part::<AnalysisRunSpec>(spec, "spec")
+            .and_then(|spec| Ok((spec, part::<AnalysisRunStatus>(status, "status")?)));
         let mut stored = Self {
             namespace,
             name,
@@ -55,26 +98,10 @@ impl Stored {
                 Ok(stored)
             }
             Err(reason) => Err(Box::new(Malformed {
-                reference: stored.reference(),
-                namespace: stored.namespace,
-                name: stored.name,
-                version: stored.version,
+                has_ended: has_ended(status) || stored.run.metadata.deletion_timestamp.is_some(),
+                metadata: stored.run.metadata,
                 reason,
-                has_ended: has_ended(&object.data) || stored.run.metadata.deletion_timestamp.is_some(),
             })),
-        }
-    }
-
-    /// What Events point to.
-    pub fn reference(&self) -> ObjectReference {
-        ObjectReference {
-            api_version: Some(rollcage_api::API_VERSION.to_owned()),
-            kind: Some("AnalysisRun".to_owned()),
-            namespace: Some(self.namespace.clone()),
-            name: Some(self.name.clone()),
-            uid: self.run.metadata.uid.clone(),
-            resource_version: Some(self.version.clone()),
-            field_path: None,
         }
     }
 
@@ -92,19 +119,31 @@ impl Stored {
 }
 
 /// `spec` or `status`; absent is empty.
-fn part<T: DeserializeOwned + Default>(data: &Value, field: &str) -> Result<T, String> {
-    match data.get(field) {
-        None | Some(Value::Null) => Ok(T::default()),
-        Some(value) => serde_path_to_error::deserialize(value)
-            .map_err(|error| format!("{field}.{}: {}", error.path(), error.inner())),
+fn part<T: DeserializeOwned + Default>(text: Option<&RawValue>, field: &str) -> Result<T, String> {
+    let Some(text) = text else { return Ok(T::default()) };
+    // Errors out of a value have no position in a text that nobody sees.
+    let value: Value = serde_json::from_str(text.get()).map_err(|error| {
+        let reason = error.to_string();
+        let reason = reason
+            .split_once(" at line")
+            .map_or(reason.as_str(), |(reason, _)| reason);
+        format!("{field}: {reason}")
+    })?;
+    if !value.is_object() {
+        // A sequence would be read as the fields in their order.
+        return Err(format!("{field}: invalid type: this has to be an object"));
     }
+    serde_path_to_error::deserialize(value).map_err(|error| format!("{field}.{}: {}", error.path(), error.inner()))
 }
 
-fn has_ended(data: &Value) -> bool {
-    let phase = data
-        .pointer("/status/phase")
-        .and_then(|phase| AnalysisPhase::deserialize(phase).ok());
-    phase.is_some_and(AnalysisPhase::is_completed)
+fn has_ended(status: Option<&RawValue>) -> bool {
+    #[derive(Deserialize)]
+    struct OnlyPhase {
+        phase: AnalysisPhase,
+    }
+    status
+        .and_then(|status| serde_json::from_str::<OnlyPhase>(status.get()).ok())
+        .is_some_and(|status| status.phase.is_completed())
 }
 
 #[cfg(test)]
@@ -115,7 +154,8 @@ mod tests {
     use super::*;
 
     fn read(object: Value) -> Result<Stored, Box<Malformed>> {
-        Stored::read(serde_json::from_value(object).unwrap())
+        // Out of text: what is kept as text cannot come out of a value.
+        Stored::read(serde_json::from_str(&object.to_string()).unwrap())
     }
 
     fn object(spec: Value, status: Value) -> Value {
@@ -147,10 +187,42 @@ mod tests {
                 "spec.args[0].name: invalid type: sequence, expected a string",
                 true,
             ),
+            (
+                json!("text"),
+                json!({}),
+                "spec: invalid type: this has to be an object",
+                false,
+            ),
+            (
+                json!({}),
+                json!([]),
+                "status: invalid type: this has to be an object",
+                false,
+            ),
+            (
+                json!({}),
+                json!({"phase": "Failed", "metricResults": 1}),
+                "status.metricResults: invalid type: integer `1`, expected a sequence",
+                true,
+            ),
         ] {
             let malformed = read(object(spec, status)).unwrap_err();
             assert_eq!((malformed.reason.as_str(), malformed.has_ended), (reason, has_ended));
         }
+    }
+
+    /// Deeper than a JSON reader goes: named, not a failure of whatever it is in.
+    #[test]
+    fn any_depth_is_survived() {
+        let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        let text = format!(
+            r#"{{"metadata": {{"name": "r"}}, "spec": {{"metrics": {deep}}}, "status": {{"phase": "Failed", "x": {deep}}}}}"#
+        );
+        let malformed = Stored::read(serde_json::from_str(&text).unwrap()).unwrap_err();
+        assert_eq!(
+            (malformed.reason.as_str(), malformed.has_ended),
+            ("spec: recursion limit exceeded", true)
+        );
     }
 
     #[test]

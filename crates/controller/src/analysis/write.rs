@@ -3,15 +3,12 @@
 //! AnalysisRuns have no status subresource, so status and annotation go together. The patch carries the object's
 //! `resourceVersion`: the API server refuses it when anybody wrote in between.
 
-use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use rollcage_core::analysis::{Decision, WAITING_ANNOTATION};
 use serde_json::{Map, Value, json};
 
-use super::{
-    AnalysisReconciler,
-    object::{Malformed, Stored},
-};
+use super::{AnalysisReconciler, object::Stored};
 use crate::error::{Doing, ReconcileError};
 
 /// Who writes, as `managedFields` show it.
@@ -26,6 +23,13 @@ pub(super) enum Written {
     Conflict,
     /// The object is gone.
     Gone,
+    /// With this it would be larger than an object can be.
+    TooLarge,
+}
+
+/// Whether the API server, or the store behind it, refuses an object for its size.
+fn is_too_large(status: &kube::core::Status) -> bool {
+    status.code == 413 || status.code == 500 && status.message.contains("request is too large")
 }
 
 impl AnalysisReconciler {
@@ -49,20 +53,32 @@ impl AnalysisReconciler {
             .await
     }
 
-    pub(super) async fn write_malformed(
+    /// Ends a run of which more cannot be stored: it is malformed, or too large.
+    pub(super) async fn write_error(
         &self,
-        malformed: &Malformed,
-        now: Timestamp,
+        run: &ObjectMeta,
+        message: String,
+        keep_results: bool,
     ) -> Result<Written, ReconcileError> {
-        let mut patch = Map::new();
-        let status = json!({
+        let mut status = json!({
             "phase": "Error",
-            "message": format!("AnalysisRun is malformed: {}", malformed.reason),
-            "completedAt": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "message": message,
+            "completedAt": self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         });
-        patch.insert("status".into(), status);
-        self.patch(&malformed.namespace, &malformed.name, &malformed.version, patch)
-            .await
+        if let Value::Object(status) = &mut status
+            && !keep_results
+        {
+            status.insert("metricResults".into(), Value::Null);
+        }
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let patch = Map::from_iter([("status".to_owned(), status)]);
+        self.patch(
+            &text(&run.namespace),
+            &text(&run.name),
+            &text(&run.resource_version),
+            patch,
+        )
+        .await
     }
 
     async fn patch(
@@ -82,11 +98,12 @@ impl AnalysisReconciler {
         };
         match self.api(namespace).patch(name, &params, &Patch::Merge(&patch)).await {
             Ok(object) => {
-                self.writes.wrote(namespace, name, &object);
+                self.writes.wrote(namespace, name, &object.metadata);
                 Ok(Written::Yes)
             }
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(Written::Conflict),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(Written::Gone),
+            Err(kube::Error::Api(status)) if is_too_large(&status) => Ok(Written::TooLarge),
             Err(source) => Err(ReconcileError::new(Doing::Write, namespace, name, source)),
         }
     }

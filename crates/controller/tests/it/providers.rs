@@ -41,14 +41,31 @@ async fn prometheus_and_web_are_plugins() {
 #[tokio::test]
 async fn the_others_say_so() {
     let world = World::new();
-    world
-        .run(
-            "r",
-            json!({"metrics": [{"name": "m", "consecutiveErrorLimit": 0, "provider": {"datadog": {"query": "x"}}}]}),
-        )
-        .await;
-    world.play("r").await;
-    let text = "provider datadog is not built in: use a plugin";
-    assert_eq!(world.phases("r")[1], ("Error".to_owned(), text.to_owned()));
-    assert!(world.phases("r")[0].1.ends_with(&format!("\"Error Message: {text}\"")));
+    for key in [
+        "kayenta",
+        "datadog",
+        "wavefront",
+        "newRelic",
+        "cloudWatch",
+        "graphite",
+        "influxdb",
+        "skywalking",
+        "job",
+    ] {
+        let name = key.to_lowercase();
+        let metric = json!({"name": "m", "consecutiveErrorLimit": 0, "provider": {key: {"query": "x"}}});
+        world.run(&name, json!({"metrics": [metric]})).await;
+        world.play(&name).await;
+        let text = if key == "job" {
+            "provider job is not served here: it comes with the controller in a cluster".to_owned()
+        } else {
+            format!("provider {key} is not built in: use a plugin")
+        };
+        assert_eq!(world.phases(&name)[1], ("Error".to_owned(), text.clone()));
+        assert!(
+            world.phases(&name)[0]
+                .1
+                .ends_with(&format!("\"Error Message: {text}\""))
+        );
+    }
 }

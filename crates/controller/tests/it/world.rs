@@ -212,7 +212,17 @@ impl World {
 
     /// Type, reason and message of the Events, in order.
     pub fn events(&self) -> Vec<String> {
+        self.events_of(|_| true)
+    }
+
+    /// Those about one run.
+    pub fn events_about(&self, name: &str) -> Vec<String> {
+        self.events_of(|event| event["involvedObject"]["name"] == name)
+    }
+
+    fn events_of(&self, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
         let mut events = self.server.objects("v1", "Event", "default");
+        events.retain(|event| wanted(event));
         events.sort_by_key(|event| {
             event["metadata"]["resourceVersion"]
                 .as_str()

@@ -3,6 +3,7 @@
 //! ```text
 //! AnalysisRun -> begin: resolve (placeholders) -> validate -> rules (dryRun, retention) -> tasks (what is due)
 //!   caller: reads Secrets, asks plugins ------------------------------------------------------> attempts
+//! a Rollout: templates (collect, flatten), rollout_args -> spec of a new AnalysisRun
 //! attempts -> finish: record (counters, masking) -> retention -> assess (metrics, run, summary) -> wake, ttl -> Decision
 //! ```
 //!
@@ -27,9 +28,11 @@ mod provider;
 mod record;
 mod resolve;
 mod retention;
+mod rollout_args;
 mod rules;
 mod summary;
 mod tasks;
+mod templates;
 mod ttl;
 mod validate;
 mod verdict;
@@ -47,7 +50,9 @@ pub use provider::{NotBuiltIn, Provider, provider};
 pub use record::{Attempt, Outcome, Taken, answered, failed, metadata, wants_metadata};
 pub use resolve::{Arguments, ResolveError, SecretData, metric, secret_names, with_secrets};
 pub use retention::Excess;
+pub use rollout_args::{FieldError, Hashes, rollout_arguments};
 pub use tasks::{Action, Task};
+pub use templates::{Collected, Cycle, Templates, TemplatesError, collect, flatten, merge_arguments, run_spec};
 pub use ttl::delete_at;
 pub use waiting::{ANNOTATION as WAITING_ANNOTATION, Absence, Patience, Waiting, absence, nothing_was_tried};
 
