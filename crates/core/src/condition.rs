@@ -41,6 +41,7 @@ use rollcage_api::analysis::AnalysisPhase;
 pub use error::{Budget, EvalError};
 pub use function::Function;
 pub use gotime::{Time, Zone};
+pub(crate) use regex::small as small_regex;
 pub use value::{Array, ArrayKind, IntKind, Key, Map, MapKind, Value};
 
 use self::{environment::Environment, limits::Limits};

@@ -5,13 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::{Regex, RegexBuilder};
 use rollcage_api::analysis::{AnalysisRunSpec, Metric};
 
 use super::validate::InvalidSpec;
-
-/// Bytes of a compiled pattern: a name is short, and a pattern that needs more is an attack.
-const PATTERN_SIZE: usize = 1 << 20;
+use crate::condition::small_regex;
 
 /// Names of the metrics that decide nothing.
 pub fn dry_run(spec: &AnalysisRunSpec, metrics: &[Metric]) -> Result<BTreeSet<String>, InvalidSpec> {
@@ -41,11 +38,16 @@ fn matches<'a>(
     pattern: &str,
     metrics: &'a [Metric],
 ) -> Result<Vec<&'a str>, InvalidSpec> {
-    let pattern: Option<Regex> = RegexBuilder::new(pattern).size_limit(PATTERN_SIZE).build().ok();
+    // Names are short, and a pattern that needs much is an attack.
+    let pattern = small_regex(pattern);
     let names: Vec<&str> = metrics
         .iter()
         .map(|metric| metric.name.as_str())
-        .filter(|name| pattern.as_ref().is_some_and(|pattern| pattern.is_match(name)))
+        .filter(|name| {
+            pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.is_match(name.as_bytes()))
+        })
         .collect();
     if names.is_empty() {
         return Err(InvalidSpec::UnmatchedRule { rules, index });

@@ -69,6 +69,19 @@ impl Patterns {
     }
 }
 
+/// A pattern outside of conditions, where nobody counts steps: one that Go refuses, or that is large, is none.
+pub(crate) fn small(pattern: &str) -> Option<Regex> {
+    const WEIGHT: usize = 10_000;
+    let translated = syntax::translate(pattern)
+        .ok()
+        .filter(|translated| translated.weight <= WEIGHT)?;
+    RegexBuilder::new(&translated.pattern)
+        .size_limit(1 << 20)
+        .nest_limit(1000)
+        .build()
+        .ok()
+}
+
 /// Checks a pattern that is known before anything is evaluated.
 pub(super) fn check(pattern: &str) -> Result<(), EvalError> {
     syntax::translate(pattern).map(drop).map_err(mismatch)
