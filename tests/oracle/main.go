@@ -1,4 +1,4 @@
-// Command oracle answers what Go's libraries make of an input, for tests that compare Rollcage with them.
+// Command oracle answers what Argo Rollouts and Go's libraries make of an input, for tests that compare Rollcage with them.
 //
 // It reads one JSON request a line on stdin and writes one JSON answer a line on stdout, in the same order:
 //
@@ -29,10 +29,29 @@ type answer struct {
 
 type operation func(args json.RawMessage) (json.RawMessage, error)
 
+// Each topic has a file of its own.
 var operations = map[string]operation{
-	"yaml.toJSON":       yamlToJSON,
-	"yaml.toJSONStrict": yamlToJSONStrict,
-	"yaml.entries":      yamlEntries,
+	"conditions.assess":   typed(conditionsAssess),
+	"conditions.evaluate": typed(conditionsEvaluate),
+	"conditions.time":     typed(conditionsTime),
+	"yaml.entries":        yamlEntries,
+	"yaml.toJSON":         yamlToJSON,
+	"yaml.toJSONStrict":   yamlToJSONStrict,
+}
+
+// typed makes an operation out of a function of Go values.
+func typed[A, R any](run func(args A) (R, error)) operation {
+	return func(text json.RawMessage) (json.RawMessage, error) {
+		var args A
+		if err := json.Unmarshal(text, &args); err != nil {
+			return nil, fmt.Errorf("no arguments: %w", err)
+		}
+		result, err := run(args)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(result)
+	}
 }
 
 func main() {
