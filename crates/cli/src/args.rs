@@ -105,6 +105,15 @@ pub enum PluginCommand {
 Exit status: 0 fine, 1 the plugin answered with an error, 2 usage or INPUT, 3 the plugin could not be
 loaded, 4 a fault in init or in the call.")]
     Call(CallArgs),
+    /// Run the cases of a plugin, and those that every plugin of its kind has.
+    #[command(after_help = "Examples:
+  rollcage plugin test latency.wasm                    cases.yaml beside it, else in this folder
+  rollcage plugin test latency.wasm -f more.yaml --filter timeout
+  rollcage plugin test latency.wasm --junit report.xml --output json | jq .failed
+
+Exit status: 0 when every case holds, 1 when one does not (a fault that no case expects included), 2 when
+the cases cannot be read, 3 when the plugin could not be loaded.")]
+    Test(TestArgs),
     /// Measure how quickly a plugin answers.
     #[command(after_help = "Examples:
   rollcage plugin bench hello.wasm
@@ -202,6 +211,25 @@ pub struct CallArgs {
     /// The method's arguments (YAML or JSON file, `-` for standard input).
     #[arg(short, long, value_name = "INPUT")]
     pub input: PathBuf,
+}
+
+/// Arguments of `plugin test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The plugin.
+    pub file: PathBuf,
+    /// The cases [default: cases.yaml beside FILE, else in the working directory].
+    #[arg(short = 'f', long = "cases", value_name = "CASES")]
+    pub cases: Option<PathBuf>,
+    /// Only cases with this text in their name; may be repeated.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// Stop at the first case that fails.
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Also writes the results as JUnit XML.
+    #[arg(long, value_name = "OUT.xml")]
+    pub junit: Option<PathBuf>,
 }
 
 /// Arguments of `plugin bench`.

@@ -36,6 +36,13 @@ impl Out {
         }
     }
 
+    /// A line of a result that comes line by line; not in JSON, which is one object.
+    pub fn line(self, line: impl FnOnce() -> String) {
+        if self.is_text() {
+            println!("{}", line());
+        }
+    }
+
     /// Why there is no result.
     pub fn error(self, error: &CommandError) {
         match self.output {

@@ -1,20 +1,15 @@
 //! `rollcage plugin call`: one call, with what it used and what it changed.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
-
-use rollcage_core::{Call, CallUsage};
+use rollcage_core::CallUsage;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     error::CommandError,
     input::Input,
-    invoke::invoke,
     method::Method,
-    session::{Session, SessionOptions},
+    session::{Outcome, Session, SessionOptions},
+    surroundings::object_diff,
     workbench::Workbench,
 };
 
@@ -73,21 +68,16 @@ pub async fn call(workbench: &Workbench, options: CallOptions) -> Result<Called,
         Ok((method, Input::read(file, text, method)?))
     })
     .await?;
-    let usage = Arc::new(Mutex::new(CallUsage::default()));
-    let call = Call {
-        usage: Some(Arc::clone(&usage)),
-        ..Call::for_namespace(session.namespace())
-    };
-    let before = session.snapshot();
-    let started = Instant::now();
-    let answer = invoke(session.port(), session.method(), session.input(), &call).await;
-    let duration = started.elapsed();
-    let changes = before.map(|before| session.changes_since(&before));
-    let usage = usage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Outcome {
+        answer,
+        usage,
+        duration,
+        changes,
+    } = session.call().await;
     let log = usage.log.clone();
-    let name = session.name().to_owned();
+    let changes = changes.map(|changes| changes.iter().map(object_diff).collect());
     let result = answer
-        .map_err(|error| CommandError::from_call(&name, error))
+        .map_err(|error| CommandError::from_call(session.name(), error))
         .map(|result| CallReport {
             ok: true,
             result,

@@ -52,29 +52,16 @@ impl Input {
                 "INPUT is YAML or JSON: a map of the method's arguments",
             )
         })?;
-        let (required, optional) = (method.required(), method.optional());
-        let takes = || {
-            let optional: Vec<String> = optional.iter().map(|name| format!("[{name}]")).collect();
-            format!("{} takes {} {}", method.name(), required.join(", "), optional.join(" "))
-                .trim_end()
-                .to_owned()
-        };
-        if let Some(unused) = fields
-            .keys()
-            .find(|key| !required.contains(&key.as_str()) && !optional.contains(&key.as_str()))
-        {
-            return Err(CommandError::usage(
-                format!("{file}: field {unused:?} is not used by {}", method.name()),
-                takes(),
-            ));
-        }
-        if let Some(missing) = required.iter().find(|name| !fields.contains_key(**name)) {
-            return Err(CommandError::usage(
-                format!("{file}: field {missing:?} is missing"),
-                takes(),
-            ));
-        }
-        rollcage_api::yaml::from_str(file, text).map_err(|error| CommandError::usage(error.to_string(), takes()))
+        check_fields(&fields, method)
+            .map_err(|problem| CommandError::usage(format!("{file}: {problem}"), takes(method)))?;
+        rollcage_api::yaml::from_str(file, text).map_err(|error| CommandError::usage(error.to_string(), takes(method)))
+    }
+
+    /// The same out of fields that were read already. An error is the path of the field, and what is wrong.
+    pub fn of(fields: Map<String, Value>, method: Method) -> Result<Self, (String, String)> {
+        check_fields(&fields, method).map_err(|problem| (String::new(), problem))?;
+        serde_path_to_error::deserialize(Value::Object(fields))
+            .map_err(|error| (error.path().to_string(), error.inner().to_string()))
     }
 
     /// The smallest INPUT with which `method` can be called on plugin `name`.
@@ -157,6 +144,31 @@ impl Input {
             PluginKind::TrafficRouter | PluginKind::Step => &self.rollout.metadata,
         };
         metadata.namespace.clone().unwrap_or_else(|| "default".to_owned())
+    }
+}
+
+/// What `method` takes, for people.
+pub fn takes(method: Method) -> String {
+    let optional: Vec<String> = method.optional().iter().map(|name| format!("[{name}]")).collect();
+    format!(
+        "{} takes {} {}",
+        method.name(),
+        method.required().join(", "),
+        optional.join(" ")
+    )
+    .trim_end()
+    .to_owned()
+}
+
+fn check_fields(fields: &Map<String, Value>, method: Method) -> Result<(), String> {
+    let (required, optional) = (method.required(), method.optional());
+    let unused = |key: &&String| !required.contains(&key.as_str()) && !optional.contains(&key.as_str());
+    if let Some(unused) = fields.keys().find(unused) {
+        return Err(format!("field {unused:?} is not used by {}", method.name()));
+    }
+    match required.iter().find(|name| !fields.contains_key(**name)) {
+        Some(missing) => Err(format!("field {missing:?} is missing")),
+        None => Ok(()),
     }
 }
 

@@ -1,23 +1,26 @@
 //! One plugin file made ready to be called: the same loader, registry and sandbox as in the controller.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use rollcage_api::{
     ByteSize, GoDuration,
     plugin::{HttpGrant, InstanceMode, PluginEntry, PluginKind},
 };
-use rollcage_apiserver::{ApiServer, Snapshot};
-use rollcage_core::{PluginId, PluginSource, host::HostServices};
+use rollcage_apiserver::{Difference, Snapshot};
+use rollcage_core::{Call, CallError, CallUsage, PluginId, PluginSource};
 use serde_json::Value;
 
 use crate::{
-    call::ObjectDiff,
     error::CommandError,
     input::Input,
-    invoke::Port,
-    kube_dir,
+    invoke::{Port, invoke},
     method::Method,
     plugins,
+    surroundings::Surroundings,
     workbench::{Workbench, location},
 };
 
@@ -47,18 +50,45 @@ pub struct SessionOptions {
 pub struct Session {
     id: PluginId,
     port: Port,
-    api: Option<Arc<ApiServer>>,
+    surroundings: Surroundings,
     method: Method,
     input: Input,
     mode: InstanceMode,
 }
 
+/// How one call went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The answer in Argo's shape; null for methods without one.
+    pub answer: Result<Value, CallError>,
+    /// What it used.
+    pub usage: CallUsage,
+    /// Real time of the call.
+    pub duration: Duration,
+    /// What became of the in-process API's objects, where there is one.
+    pub changes: Option<Vec<Difference>>,
+}
+
 impl Session {
-    /// Loads the plugin. `prepare` reads method and INPUT once the kind is known (and the name, where an option or the
-    /// entry gives one).
+    /// Loads the plugin, with the surroundings that the options name. `prepare` reads method and INPUT once the kind is
+    /// known (and the name, where an option or the entry gives one).
     pub async fn open(
         workbench: &Workbench,
         options: SessionOptions,
+        prepare: impl FnOnce(PluginKind, Option<&str>) -> Result<(Method, Input), CommandError>,
+    ) -> Result<Self, CommandError> {
+        let surroundings = match &options.kube {
+            Some(dir) => Surroundings::of_folder(dir)?,
+            None => Surroundings::without_cluster(),
+        };
+        Self::open_in(workbench, options, surroundings, prepare).await
+    }
+
+    /// Loads the plugin into these surroundings.
+    pub async fn open_in(
+        workbench: &Workbench,
+        options: SessionOptions,
+        surroundings: Surroundings,
         prepare: impl FnOnce(PluginKind, Option<&str>) -> Result<(Method, Input), CommandError>,
     ) -> Result<Self, CommandError> {
         let kind = workbench.load(&options.file).await?.id.kind;
@@ -88,14 +118,7 @@ impl Session {
         entry.limits.deadline = options.deadline.or(entry.limits.deadline);
         entry.limits.memory = options.memory.or(entry.limits.memory);
         let mode = entry.instances.mode;
-        let (api, host) = match &options.kube {
-            Some(dir) => {
-                let (api, host) = kube_dir::load(dir)?;
-                (Some(api), host)
-            }
-            None => (None, HostServices::without_cluster()),
-        };
-        let registry = workbench.registry(host);
+        let registry = workbench.registry(surroundings.host.clone());
         let id = PluginId { kind, name };
         plugins::load_one(&registry, &id, &entry).await?;
         let port = match kind {
@@ -110,11 +133,32 @@ impl Session {
         Ok(Self {
             id,
             port,
-            api,
+            surroundings,
             method,
             input,
             mode,
         })
+    }
+
+    /// Calls once, and tells everything about it.
+    pub async fn call(&self) -> Outcome {
+        let usage = Arc::new(Mutex::new(CallUsage::default()));
+        let call = Call {
+            usage: Some(Arc::clone(&usage)),
+            ..Call::for_namespace(self.namespace())
+        };
+        let before = self.surroundings.snapshot();
+        let started = Instant::now();
+        let answer = invoke(&self.port, self.method, &self.input, &call).await;
+        let duration = started.elapsed();
+        let changes = before.map(|before| self.changes_since(&before));
+        let usage = usage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Outcome {
+            answer,
+            usage,
+            duration,
+            changes,
+        }
     }
 
     /// How it is called. The port keeps its registry going.
@@ -150,16 +194,10 @@ impl Session {
         }
     }
 
-    /// All objects of the in-process API, where there is one.
-    pub fn snapshot(&self) -> Option<Snapshot> {
-        self.api.as_ref().map(|api| api.snapshot())
-    }
-
-    /// What changed since then.
-    pub fn changes_since(&self, before: &Snapshot) -> Vec<ObjectDiff> {
-        self.api
-            .as_ref()
-            .map(|api| kube_dir::diff(before, &api.snapshot()))
+    fn changes_since(&self, before: &Snapshot) -> Vec<Difference> {
+        self.surroundings
+            .snapshot()
+            .map(|after| before.diff(&after))
             .unwrap_or_default()
     }
 }

@@ -2,6 +2,7 @@
 
 mod dev;
 mod plugin;
+mod test;
 
 use std::{
     io::Read,
@@ -25,6 +26,7 @@ pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
         Command::Plugin(PluginCommand::Build(args)) => plugin::build(args, out).await,
         Command::Plugin(PluginCommand::Inspect(args)) => plugin::inspect(args, &workbench(cache_dir)?, out).await,
         Command::Plugin(PluginCommand::Call(args)) => plugin::call(args, &workbench(cache_dir)?, out).await,
+        Command::Plugin(PluginCommand::Test(args)) => test::run(args, &workbench(cache_dir)?, out).await,
         Command::Plugin(PluginCommand::Bench(args)) => plugin::bench(args, &workbench(cache_dir)?, out).await,
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rollcage", &mut std::io::stdout());

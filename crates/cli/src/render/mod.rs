@@ -4,5 +4,6 @@ pub mod dev;
 pub mod plugin;
 mod style;
 mod table;
+pub mod test;
 
 pub use table::clip;

@@ -2,13 +2,14 @@
 
 use crate::support::{rollcage, root, run};
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &[],
     &["dev"],
     &["plugin"],
     &["plugin", "new"],
     &["plugin", "inspect"],
     &["plugin", "call"],
+    &["plugin", "test"],
     &["plugin", "bench"],
     &["plugin", "build"],
     &["completion"],

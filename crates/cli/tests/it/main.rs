@@ -14,4 +14,6 @@ mod help;
 mod inspect;
 mod new;
 mod prometheus;
+mod schema;
 mod support;
+mod test;

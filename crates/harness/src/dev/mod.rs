@@ -9,9 +9,6 @@
 //! nothing is under way: no pass, no plugin that is loading.
 
 mod actions;
-mod answers;
-mod clock;
-pub(crate) mod manifests;
 mod play;
 mod queue;
 pub mod report;
@@ -26,7 +23,7 @@ use rollcage_apiserver::ApiServer;
 use rollcage_core::{clock::Clock, host::HostServices};
 use scenario::Scenario;
 
-use crate::{error::CommandError, workbench::Workbench};
+use crate::{answers::Answers, clock::ScenarioClock, error::CommandError, manifests::Manifests, workbench::Workbench};
 
 /// What to play, and how.
 #[derive(Clone, Debug)]
@@ -47,10 +44,15 @@ pub async fn dev(
 ) -> Result<DevReport, CommandError> {
     let scenario = read_scenario(&options)?;
     let start = scenario.start.unwrap_or_else(Timestamp::now);
-    let clock = Arc::new(clock::ScenarioClock::new(start, options.fast_forward));
+    let clock = Arc::new(ScenarioClock::new(start, options.fast_forward));
     let servers = servers::Servers::start(&options.dir, &scenario.servers).await?;
-    let manifests = manifests::Manifests::read(&options.dir, &|text| servers.fill_in(&text))?;
-    let answers = answers::Answers::read(&options.dir, scenario.http.clone())?;
+    let manifests = Manifests::read(&options.dir, &|text| servers.fill_in(&text))?;
+    let answers = Answers::before_network(&options.dir, &scenario.http).map_err(|wrong| {
+        CommandError::usage(
+            format!("scenario.yaml: http[{}]: {}", wrong.index, wrong.cause),
+            wrong.hint,
+        )
+    })?;
     let api = {
         let clock = Arc::clone(&clock);
         ApiServer::new(Arc::new(move || clock.now()))

@@ -17,14 +17,12 @@ use tokio::{sync::watch, task::JoinSet};
 
 use super::{
     actions,
-    clock::ScenarioClock,
-    manifests::Manifests,
     queue::{Key, Queue},
     report::{DevReport, EventReport, PluginReport, RunReport},
     scenario::{Action, Scenario},
     servers::Servers,
 };
-use crate::{error::CommandError, plugins};
+use crate::{clock::ScenarioClock, error::CommandError, manifests::Manifests, plugins};
 
 /// How long runs are held back at the start, at most, while plugins load.
 const WARM_UP: SignedDuration = SignedDuration::from_secs(10);

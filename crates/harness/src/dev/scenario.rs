@@ -6,6 +6,8 @@ use rollcage_api::{GoDuration, analysis::AnalysisPhase};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::answers::HttpRule;
+
 /// A whole scenario. Unknown fields are errors: a misspelt expectation must not pass.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -22,38 +24,6 @@ pub struct Scenario {
     pub actions: Vec<Action>,
     /// How AnalysisRuns end; without any, all are expected to be Successful.
     pub expect: Vec<Expectation>,
-}
-
-/// Answers for the requests that match.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct HttpRule {
-    /// `NAME:PORT` of the server.
-    pub host: String,
-    /// Method; any when empty.
-    pub method: String,
-    /// Path; any when empty.
-    pub path: String,
-    /// A text that the decoded query string or the body holds; any when empty.
-    pub contains: String,
-    /// Given in turn; the last one is repeated.
-    pub answers: Vec<Answer>,
-}
-
-/// One answer.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Answer {
-    /// Status code; 200 when absent.
-    pub status: Option<u16>,
-    /// Headers; `content-type: application/json` when absent.
-    pub headers: std::collections::BTreeMap<String, String>,
-    /// The body itself.
-    pub body: Option<String>,
-    /// A file with the body, relative to the scenario.
-    pub body_file: Option<PathBuf>,
-    /// No answer at all: the connection fails with this text.
-    pub fail: Option<String>,
 }
 
 /// A server on loopback that serves files; manifests name it as `{{servers.NAME}}`.

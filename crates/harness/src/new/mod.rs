@@ -11,7 +11,7 @@ use rollcage_api::plugin::PluginKind;
 use rollcage_toolchain::{contract, vendor};
 use serde::Serialize;
 
-use crate::error::CommandError;
+use crate::{error::CommandError, schema};
 
 /// Language of a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,9 @@ pub fn create(dir: &Path, name: &str, kind: PluginKind, language: Language) -> R
     for (file, text) in &files {
         write(&folder.join(file), &text.replace("{{name}}", name))?;
     }
+    for schema in schema::ALL {
+        write(&folder.join("schema").join(schema.name), &schema.text())?;
+    }
     match language {
         Language::Rust => vendor::sdk(&folder.join("vendor/rollcage-sdk")),
         Language::JavaScript => contract::write(&folder.join("wit")),
@@ -72,6 +75,7 @@ pub fn create(dir: &Path, name: &str, kind: PluginKind, language: Language) -> R
         "rollcage plugin build".to_owned(),
         format!("rollcage plugin inspect {name}.wasm"),
         format!("rollcage plugin call {name}.wasm {method} -i input.yaml --entry entry.yaml"),
+        format!("rollcage plugin test {name}.wasm"),
     ];
     if language == Language::Rust {
         next.push("cargo test".to_owned());
@@ -121,7 +125,7 @@ mod tests {
                     let text = fs::read_to_string(created.folder.join(file)).unwrap();
                     assert!(!text.contains("{{name}}"), "{file}");
                 }
-                for file in ["entry.yaml", "input.yaml", "README.md"] {
+                for file in ["entry.yaml", "input.yaml", "cases.yaml", "README.md"] {
                     assert!(created.files.iter().any(|found| found == file), "{name}: {file}");
                 }
                 assert_eq!(create(dir.path(), &name, kind, language).unwrap_err().exit_code(), 2);

@@ -6,12 +6,24 @@ use super::Language;
 
 /// Path inside the project, and text with `{{name}}`.
 pub fn files(kind: PluginKind, language: Language) -> Vec<(&'static str, &'static str)> {
-    let (entry, input) = match kind {
-        PluginKind::MetricProvider => (include_str!("metric.entry.yaml"), include_str!("metric.input.yaml")),
-        PluginKind::TrafficRouter => (include_str!("router.entry.yaml"), include_str!("router.input.yaml")),
-        PluginKind::Step => (include_str!("step.entry.yaml"), include_str!("step.input.yaml")),
+    let (entry, input, cases) = match kind {
+        PluginKind::MetricProvider => (
+            include_str!("metric.entry.yaml"),
+            include_str!("metric.input.yaml"),
+            include_str!("metric.cases.yaml"),
+        ),
+        PluginKind::TrafficRouter => (
+            include_str!("router.entry.yaml"),
+            include_str!("router.input.yaml"),
+            include_str!("router.cases.yaml"),
+        ),
+        PluginKind::Step => (
+            include_str!("step.entry.yaml"),
+            include_str!("step.input.yaml"),
+            include_str!("step.cases.yaml"),
+        ),
     };
-    let mut files = vec![("entry.yaml", entry), ("input.yaml", input)];
+    let mut files = vec![("entry.yaml", entry), ("input.yaml", input), ("cases.yaml", cases)];
     match language {
         Language::Rust => {
             let source = match kind {

@@ -12,7 +12,7 @@ use crate::error::CommandError;
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// What a folder holds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Manifests {
     /// Objects in the order of files and documents.
     pub objects: Vec<Manifest>,
@@ -40,6 +40,34 @@ impl Manifests {
         Ok(manifests)
     }
 
+    /// Reads one file.
+    pub fn read_file(path: &Path) -> Result<Self, CommandError> {
+        let mut manifests = Self::default();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = read_text(path).map_err(|cause| {
+            CommandError::usage(format!("{}: {cause}", path.display()), "name a file with manifests")
+        })?;
+        manifests.take(&name, &text);
+        Ok(manifests)
+    }
+
+    /// Takes an object that stands at `place`.
+    pub fn push(&mut self, place: String, object: Value) {
+        match not_an_object(&object) {
+            None => self.objects.push(Manifest {
+                file: place,
+                value: object,
+            }),
+            Some(problem) => self.problems.push(format!("{place}: {problem}")),
+        }
+    }
+
+    /// These and those.
+    pub fn extend(&mut self, more: Self) {
+        self.objects.extend(more.objects);
+        self.problems.extend(more.problems);
+    }
+
     fn take(&mut self, file: &str, text: &str) {
         let documents = rollcage_api::yaml::documents(file, text);
         let several = documents.len() > 1;
@@ -51,13 +79,7 @@ impl Manifests {
             };
             match document.and_then(|document| document.read::<Value>()) {
                 Ok(Value::Null) => {}
-                Ok(object) => match not_an_object(&object) {
-                    None => self.objects.push(Manifest {
-                        file: place,
-                        value: object,
-                    }),
-                    Some(problem) => self.problems.push(format!("{place}: {problem}")),
-                },
+                Ok(object) => self.push(place, object),
                 Err(error) => self.problems.push(error.to_string()),
             }
         }
