@@ -17,13 +17,16 @@ use crate::{
 const EXAMPLES: &str = "examples/Cargo.toml";
 const GUESTS: [&str; 2] = [EXAMPLES, "tests/guests/Cargo.toml"];
 const GUESTS_TARGET: &str = "target/examples";
+/// The targets of `tests/Cargo.toml`.
+const SYSTEM_TESTS: [&str; 4] = ["faults", "guards", "oracle", "survives"];
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Print how long each phase took
     #[arg(long)]
     timings: bool,
-    /// Run only the whole-system tests whose name contains this, and show what they print
+    /// Run only one of the whole-system tests (faults, guards, oracle, survives), or those whose name contains this, and
+    /// show what they print
     name: Option<String>,
 }
 
@@ -42,7 +45,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn named(phases: &mut Phases, name: &str) -> Result<()> {
     let plugins = phases.run("plugins", plugins::run)?;
-    let tests = ["test", "--package", "rollcage-tests", "--", "--nocapture", name];
+    // Features are those of the whole workspace, so that nothing is built twice.
+    let mut tests = vec!["test", "--workspace"];
+    let is_target = SYSTEM_TESTS.contains(&name);
+    for target in SYSTEM_TESTS.into_iter().filter(|target| !is_target || *target == name) {
+        tests.extend(["--test", target]);
+    }
+    tests.extend(["--", "--nocapture"]);
+    tests.extend((!is_target).then_some(name));
     phases.run("tests", || run_command(cargo(&tests).env(plugins::VARIABLE, &plugins)))
 }
 
@@ -66,7 +76,7 @@ fn all(phases: &mut Phases) -> Result<()> {
         run_command(cargo(&docs).env("RUSTDOCFLAGS", flags))
     })?;
     phases.run("tests", || {
-        run_command(cargo(&["test", "--workspace"]).env(plugins::VARIABLE, &plugins))
+        run_command(cargo(&["test", "--workspace", "--no-fail-fast"]).env(plugins::VARIABLE, &plugins))
     })?;
     phases.run("examples", || {
         run_command(&mut guests("test", EXAMPLES))?;
