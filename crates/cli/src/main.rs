@@ -1,6 +1,7 @@
 //! The `rollcage` command: arguments in, exit code and text or JSON out. What it does is in `rollcage-harness`.
 
 mod args;
+mod bundled;
 mod commands;
 mod output;
 mod progress;

@@ -1,12 +1,13 @@
 //! The tools of every command: a store, a sandbox, and registries that use them.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use rollcage_api::plugin::{PluginEntry, PluginKind};
 use rollcage_core::{
     PluginId,
     host::{HostServices, NoCluster},
 };
+pub use rollcage_registry::Bundled;
 use rollcage_registry::{ComponentLoader, Options, Registry};
 use rollcage_sandbox::{Compiler, Component, Sandbox, SandboxConfig, WasmPlugin};
 use rollcage_store::{Store, StoreConfig};
@@ -18,6 +19,16 @@ use crate::error::CommandError;
 pub struct Workbench {
     store: Arc<Store>,
     sandbox: Arc<Sandbox>,
+    bundled: Vec<Bundled>,
+}
+
+/// Plugins that come with the program.
+#[derive(Clone, Debug, Default)]
+pub struct Bundle {
+    /// Their bytes, by the name after `bundled://`.
+    pub files: BTreeMap<&'static str, &'static [u8]>,
+    /// Those that serve without being configured.
+    pub plugins: Vec<Bundled>,
 }
 
 /// A plugin file that was compiled and linked.
@@ -33,14 +44,18 @@ pub struct Found {
 
 impl Workbench {
     /// Opens the tools in a cache folder. The compiler is this very program, started again.
-    pub fn open(cache_dir: &Path) -> Result<Self, CommandError> {
+    pub fn open(cache_dir: &Path, bundle: Bundle) -> Result<Self, CommandError> {
         let unusable = |error: &dyn std::fmt::Display| {
             CommandError::usage(
                 error.to_string(),
                 "name a folder of your own with --cache-dir or ROLLCAGE_CACHE_DIR",
             )
         };
-        let store = Store::open(cache_dir.join("plugins"), StoreConfig::default()).map_err(|error| unusable(&error))?;
+        let config = StoreConfig {
+            bundled: bundle.files,
+            ..StoreConfig::default()
+        };
+        let store = Store::open(cache_dir.join("plugins"), config).map_err(|error| unusable(&error))?;
         let program = std::env::current_exe().map_err(|error| unusable(&error))?;
         let compiler = Compiler::child(program, ["compile".into()]);
         let config = SandboxConfig::new(cache_dir.join("compiled"), compiler);
@@ -48,16 +63,27 @@ impl Workbench {
         Ok(Self {
             store: Arc::new(store),
             sandbox,
+            bundled: bundle.plugins,
         })
     }
 
-    /// A registry whose plugins ask `host`.
+    /// A registry whose plugins ask `host`, for one plugin: nothing else is loaded.
     pub fn registry(&self, host: HostServices) -> Registry {
+        self.registry_with(host, Vec::new())
+    }
+
+    /// A registry whose plugins ask `host`, with the bundled plugins.
+    pub fn whole_registry(&self, host: HostServices) -> Registry {
+        self.registry_with(host, self.bundled.clone())
+    }
+
+    fn registry_with(&self, host: HostServices, bundled: Vec<Bundled>) -> Registry {
         let clock = Arc::clone(&host.clock);
         let loader = ComponentLoader::new(Arc::clone(&self.store), Arc::clone(&self.sandbox), host).without_memory();
         Registry::new(
             loader,
             Options {
+                bundled,
                 clock,
                 ..Options::default()
             },

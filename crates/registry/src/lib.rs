@@ -46,7 +46,7 @@ mod testing;
 
 pub use circuit::{BreakerState, FIRST_PAUSE};
 pub use components::ComponentLoader;
-pub use config::{ConfigFile, ConfigMap, ConfigMaps};
+pub use config::{Bundled, ConfigFile, ConfigMap, ConfigMaps};
 pub use loader::{Loaded, Loader, Plugin, Port, Progress, Runtime, Stage};
 pub use monotonic::{Monotonic, SystemMonotonic};
 pub use registry::{Options, Registry};

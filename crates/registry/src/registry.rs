@@ -18,7 +18,7 @@ use rollcage_core::{
 use tokio::sync::watch;
 
 use crate::{
-    config::{self, ConfigMaps, Configuration, Remembered, Wanted},
+    config::{self, Bundled, ConfigMaps, Configuration, Remembered, Wanted},
     handle::{Handle, panic_text},
     loader::{Loaded, Loader, Plugin, Progress, Stage},
     monotonic::{Monotonic, SystemMonotonic},
@@ -32,6 +32,8 @@ use crate::{
 /// How the registry is run.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Plugins that come with the program, wanted unless a ConfigMap says otherwise.
+    pub bundled: Vec<Bundled>,
     /// The time of states and retries; virtual in `dev` and tests.
     pub clock: Arc<dyn Clock>,
     /// The time of breakers; always real outside tests.
@@ -46,6 +48,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            bundled: Vec::new(),
             clock: Arc::new(SystemClock),
             monotonic: Arc::new(SystemMonotonic),
             retry: Retry::default(),
@@ -100,7 +103,7 @@ impl Registry {
     pub fn configure(&self, maps: &ConfigMaps) {
         let inner = &self.inner;
         let mut supervision = inner.lock();
-        let Configuration { plugins, notes } = config::read(maps, &mut supervision.remembered);
+        let Configuration { plugins, notes } = config::read(&inner.options.bundled, maps, &mut supervision.remembered);
         supervision.notes = notes;
         inner.want(&mut supervision, plugins);
         inner.publish_locked(&supervision);

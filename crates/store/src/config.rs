@@ -1,12 +1,14 @@
 //! How a store behaves.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, io, path::PathBuf, time::Duration};
 
 use rollcage_api::ByteSize;
 
 /// Bounds and time-outs, with the reason for every default.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
+    /// Plugins that come with the program, by the name after `bundled://`.
+    pub bundled: BTreeMap<&'static str, &'static [u8]>,
     /// Relative `file://` locations start here. Default: the working directory, as Argo has it.
     pub base: PathBuf,
     /// Most bytes of one plugin: real native ones have 80 MB.
@@ -32,6 +34,7 @@ pub struct StoreConfig {
 impl Default for StoreConfig {
     fn default() -> Self {
         Self {
+            bundled: BTreeMap::new(),
             base: PathBuf::from("."),
             max_plugin: ByteSize::mebi(512),
             max_cache: ByteSize::mebi(2048),

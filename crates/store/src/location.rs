@@ -19,6 +19,8 @@ pub enum Location {
     Http(Url),
     /// An OCI registry: the reference after `oci://`.
     Oci(String),
+    /// A plugin that comes with the program: the name after `bundled://`.
+    Bundled(String),
 }
 
 /// Why a text is no location.
@@ -34,7 +36,7 @@ pub enum LocationError {
     #[error("location {0:?} has no scheme")]
     NoScheme(String),
     /// A scheme that is not known.
-    #[error("location has the scheme {0:?}, and only file, http, https and oci are known")]
+    #[error("location has the scheme {0:?}, and only file, http, https, oci and bundled are known")]
     Scheme(String),
     /// A `file:` address without a path.
     #[error("location is no file address: {0}")]
@@ -75,6 +77,7 @@ impl Location {
             "file" => parse_file(rest, base).map(Self::File),
             "http" | "https" => parse_http(text).map(Self::Http),
             "oci" => Ok(Self::Oci(rest.trim_start_matches('/').to_owned())),
+            "bundled" => Ok(Self::Bundled(rest.trim_start_matches('/').to_owned())),
             _ => Err(LocationError::Scheme(scheme)),
         }
     }
@@ -156,6 +159,7 @@ impl fmt::Display for Location {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Http(url) => f.write_str(&shown(url)),
             Self::Oci(reference) => write!(f, "oci://{reference}"),
+            Self::Bundled(name) => write!(f, "bundled://{name}"),
         }
     }
 }
@@ -198,7 +202,7 @@ mod tests {
             ("x.wasm", "location \"x.wasm\" has no scheme"),
             (
                 "ftp://host/x",
-                "location has the scheme \"ftp\", and only file, http, https and oci are known",
+                "location has the scheme \"ftp\", and only file, http, https, oci and bundled are known",
             ),
             ("file:x", "location is no file address: file: has to be followed by //"),
             ("file://", "location is no file address: there is no path"),

@@ -101,8 +101,29 @@ impl Work {
                 self.finish(task, writing, progress).await
             }
             Location::Http(url) => self.run_http(task, url, progress).await,
+            Location::Bundled(name) => {
+                let (disk, bytes) = (Arc::clone(&self.disk), self.bundled(name)?);
+                let writing = blocking(move || {
+                    let mut writing = disk.write(bytes.len() as u64)?;
+                    writing.append(bytes)?;
+                    Ok(writing)
+                });
+                self.finish(task, writing.await?, progress).await
+            }
             Location::Oci(_) => Err(Problem::entry("oci:// locations are not enabled yet", "")),
         }
+    }
+
+    fn bundled(&self, name: &str) -> Result<&'static [u8], Problem> {
+        self.config.bundled.get(name).copied().ok_or_else(|| {
+            let names: Vec<_> = self.config.bundled.keys().copied().collect();
+            let hint = match &*names {
+                [] => "this program was built without any: run `cargo xtask plugins` before it is built".to_owned(),
+                names => format!("there are {}", names.join(", ")),
+            };
+            let cause = format!("no plugin {name:?} comes with this program");
+            Problem::new(Phase::Fetch, FaultKind::NotFound, cause, hint)
+        })
     }
 
     async fn run_http(&self, task: &Task, url: &Url, progress: &watch::Sender<Transfer>) -> Result<Obtained, Problem> {

@@ -14,6 +14,7 @@ use rollcage_harness::{CommandError, cache::CacheDir, workbench::Workbench};
 
 use crate::{
     args::{Cli, Command, PluginCommand},
+    bundled::bundle,
     output::{Out, note},
 };
 
@@ -45,7 +46,7 @@ fn workbench(cache_dir: Option<PathBuf>) -> Result<Workbench, CommandError> {
             cache.path.display()
         ));
     }
-    Workbench::open(&cache.path)
+    Workbench::open(&cache.path, bundle())
 }
 
 /// A file as name and text; `-` is standard input.

@@ -235,3 +235,83 @@ expect: [{{analysisRun: fails, phase: Failed}}, {{analysisRun: errs, phase: Erro
         }
     }
 }
+
+/// The metric providers that Argo has built in are served without any configuration.
+#[test]
+fn prometheus_and_web_need_no_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    file(
+        &dir,
+        "all.yaml",
+        "apiVersion: argoproj.io/v1alpha1
+kind: AnalysisRun
+metadata: {name: both, namespace: default}
+spec:
+  metrics:
+    - name: p
+      successCondition: result[0] > 0.9
+      provider: {prometheus: {query: up}}
+    - name: w
+      successCondition: result == 7
+      provider: {web: {url: 'http://svc.example/', jsonPath: '{$.seven}'}}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisRun
+metadata: {name: this-machine, namespace: default}
+spec:
+  metrics:
+    - {name: w, provider: {web: {url: 'http://127.0.0.1:1/'}}}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisRun
+metadata: {name: another, namespace: default}
+spec:
+  metrics:
+    - {name: d, provider: {datadog: {query: x}}}
+",
+    );
+    let answers = "http:
+  - {host: 'prometheus.example:9090', answers: [{body: '{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{},\"value\":[1,\"1\"]}]}}'}]}
+  - {host: 'svc.example:80', answers: [{body: '{\"seven\": 7}'}]}
+  - {host: '127.0.0.1:1', answers: [{body: '1'}]}
+expect:
+  - {analysisRun: both, phase: Successful}
+  - {analysisRun: this-machine, phase: Error}
+  - {analysisRun: another, phase: Error}
+";
+    file(&dir, "scenario.yaml", answers);
+    let play = || {
+        let ended = run(rollcage()
+            .env("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS", "http://prometheus.example:9090")
+            .args(["dev", "--fast-forward", "--output", "json"])
+            .arg(dir.path()));
+        (ended.code, ended.json())
+    };
+    let (code, report) = play();
+    assert_eq!(code, 0, "{report:#}");
+    let runs = report["analysisRuns"].to_string();
+    assert!(
+        runs.contains("provider datadog is not built in: use a plugin"),
+        "{runs}"
+    );
+    let plugins = report["plugins"].as_array().unwrap();
+    let names: Vec<_> = plugins.iter().map(|plugin| plugin["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["rollcage/prometheus", "rollcage/web"]);
+
+    // An entry of the name narrows it: now nothing is granted.
+    file(
+        &dir,
+        "config.yaml",
+        "apiVersion: v1
+kind: ConfigMap
+metadata: {name: rollcage-config, namespace: argo-rollouts}
+data:
+  metricProviderPlugins: |-
+    - {name: rollcage/web, location: 'bundled://web', permissions: {http: ['other.example:80']}}
+",
+    );
+    let (code, report) = play();
+    assert_eq!(code, 1, "{report:#}");
+    let runs = report["analysisRuns"].to_string();
+    assert!(runs.contains("svc.example:80"), "{runs}");
+}

@@ -72,7 +72,7 @@ pub async fn dev(
         http: Some(answers),
         clock: clock.clone(),
     };
-    let registry = workbench.registry(host);
+    let registry = workbench.whole_registry(host);
     let stage = play::Stage {
         api,
         client,

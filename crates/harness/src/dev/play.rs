@@ -59,6 +59,8 @@ pub struct Play {
     actions: VecDeque<Action>,
     scenario: Scenario,
     config: ConfigMaps,
+    /// Whether the registry has been told.
+    configured: bool,
     runs: BTreeMap<Key, Value>,
     events: Vec<EventReport>,
     problems: Vec<String>,
@@ -99,6 +101,7 @@ impl Play {
             actions: std::mem::take(&mut scenario.actions).into(),
             scenario,
             config: ConfigMaps::default(),
+            configured: false,
             runs: BTreeMap::new(),
             events: Vec::new(),
             problems,
@@ -258,7 +261,8 @@ impl Play {
                 _ => {}
             }
         }
-        if config_changed {
+        // Without any ConfigMap, too: bundled plugins need none.
+        if config_changed || !std::mem::replace(&mut self.configured, true) {
             self.stage.registry.configure(&self.config);
         }
     }

@@ -118,7 +118,8 @@ fn check_location(location: &str) -> Result<(), Problem> {
         },
         "file" if rest.trim_matches('/').is_empty() => wrong("plugin location has no path".to_owned()),
         "oci" if !rest.contains('/') => wrong("plugin location has no repository".to_owned()),
-        "file" | "oci" => Ok(()),
+        "bundled" if rest.is_empty() => wrong("plugin location has no name".to_owned()),
+        "file" | "oci" | "bundled" => Ok(()),
         _ => wrong("plugin location must be of http(s), file or oci scheme".to_owned()),
     }
 }

@@ -1,7 +1,8 @@
 //! From the two ConfigMaps to what is wanted: every entry on its own, good or bad.
 //!
 //! ```text
-//! argo-rollouts-config ─┐  text    items      check          merge
+//! bundled plugins ──────────────────────────────────────┐
+//! argo-rollouts-config ─┐  text    items      check     v    merge
 //! rollcage-config ──────┴─> keys ──> entries ──> Wanted ──> Configuration (kind and name -> Wanted; notes)
 //! ```
 
@@ -25,9 +26,12 @@ pub const MAX_ENTRIES: usize = 1000;
 /// Longest name that an id takes over from a bad entry.
 const MAX_SHOWN_NAME: usize = 200;
 
-/// Which of the two ConfigMaps.
+/// Which of the two ConfigMaps, or neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum ConfigFile {
+    /// None: the plugin comes with the program. Both ConfigMaps override it by kind and name.
+    #[serde(rename = "bundled")]
+    Bundled,
     /// Argo's own, shared with the stock controller and never written by us.
     #[serde(rename = "argo-rollouts-config")]
     Argo,
@@ -37,12 +41,13 @@ pub enum ConfigFile {
 }
 
 impl ConfigFile {
-    /// Both, the overriding one last.
+    /// Both ConfigMaps, the overriding one last.
     pub const ALL: [Self; 2] = [Self::Argo, Self::Rollcage];
 
-    /// The ConfigMap's name.
+    /// The ConfigMap's name; `bundled` when there is none.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Bundled => "bundled",
             Self::Argo => "argo-rollouts-config",
             Self::Rollcage => "rollcage-config",
         }
@@ -74,15 +79,6 @@ pub struct ConfigMaps {
     pub argo: ConfigMap,
     /// `rollcage-config`.
     pub rollcage: ConfigMap,
-}
-
-impl ConfigMaps {
-    fn get(&self, file: ConfigFile) -> &ConfigMap {
-        match file {
-            ConfigFile::Argo => &self.argo,
-            ConfigFile::Rollcage => &self.rollcage,
-        }
-    }
 }
 
 /// Where an entry is written.
@@ -138,11 +134,42 @@ pub struct Configuration {
 #[derive(Debug, Default)]
 pub struct Remembered(HashMap<(ConfigFile, PluginKind), Vec<(PluginId, Wanted)>>);
 
+/// A plugin that comes with the program, and what it may do unless a ConfigMap has an entry of its kind and name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundled {
+    /// Its kind.
+    pub kind: PluginKind,
+    /// Its entry; the location is `bundled://NAME`.
+    pub entry: Arc<PluginEntry>,
+}
+
+impl Bundled {
+    fn wanted(&self) -> (PluginId, Wanted) {
+        let id = PluginId {
+            kind: self.kind,
+            name: self.entry.name.clone(),
+        };
+        let source = Source {
+            file: ConfigFile::Bundled,
+            kind: self.kind,
+            line: 0,
+        };
+        let wanted = Wanted {
+            source,
+            entry: Ok(Arc::clone(&self.entry)),
+            notes: Vec::new(),
+        };
+        (id, wanted)
+    }
+}
+
 /// Reads both. Never fails: what is wrong becomes the state of what is wrong.
-pub fn read(maps: &ConfigMaps, remembered: &mut Remembered) -> Configuration {
-    let mut configuration = Configuration::default();
-    for file in ConfigFile::ALL {
-        let map = maps.get(file);
+pub fn read(bundled: &[Bundled], maps: &ConfigMaps, remembered: &mut Remembered) -> Configuration {
+    let mut configuration = Configuration {
+        plugins: bundled.iter().map(Bundled::wanted).collect(),
+        notes: Vec::new(),
+    };
+    for (file, map) in ConfigFile::ALL.into_iter().zip([&maps.argo, &maps.rollcage]) {
         if let Some(note) = map_note(file, map, remembered) {
             configuration.notes.push(note);
         }

@@ -1,19 +1,19 @@
 //! What the ConfigMaps say, good and bad.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
-use rollcage_api::plugin::PluginKind;
+use rollcage_api::plugin::{PluginEntry, PluginKind};
 use rollcage_core::{FaultKind, Phase, PluginId};
 use rollcage_registry::{
-    ConfigFile, ConfigMap, ConfigMaps,
+    Bundled, ConfigFile, ConfigMap, ConfigMaps,
     config::{Configuration, MAX_ENTRIES, Remembered, Wanted, read},
 };
 
 use crate::fake::{map, metric, metric_providers};
 
 fn parse(entries: &str) -> Configuration {
-    read(&metric_providers(entries), &mut Remembered::default())
+    read(&[], &metric_providers(entries), &mut Remembered::default())
 }
 
 fn only(entries: &str) -> Wanted {
@@ -300,7 +300,7 @@ fn the_first_of_equal_names_wins() {
         argo: ConfigMap::Present(BTreeMap::from(data)),
         rollcage: ConfigMap::Absent,
     };
-    assert_eq!(read(&maps, &mut Remembered::default()).plugins.len(), 3);
+    assert_eq!(read(&[], &maps, &mut Remembered::default()).plugins.len(), 3);
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn ours_overrides_even_when_it_is_wrong() {
         ),
         rollcage: map("stepPlugins", "- {name: x/a, location: 'nowhere'}"),
     };
-    let configuration = read(&maps, &mut Remembered::default());
+    let configuration = read(&[], &maps, &mut Remembered::default());
     let id = |name: &str| PluginId {
         kind: PluginKind::Step,
         name: name.into(),
@@ -355,14 +355,14 @@ proptest! {
                 rollcage: map("metricProviderPlugins", text),
             };
             let mut remembered = Remembered::default();
-            let configuration = read(&maps, &mut remembered);
+            let configuration = read(&[], &maps, &mut remembered);
             let told = configuration.plugins.values().all(|wanted| match &wanted.entry {
                 Ok(entry) => !entry.name.is_empty(),
                 Err(fault) => fault.phase == Phase::Resolve && !fault.cause.is_empty() && !fault.hint.is_empty(),
             });
             prop_assert!(told);
             // The same again is the same again.
-            prop_assert_eq!(configuration, read(&maps, &mut remembered));
+            prop_assert_eq!(configuration, read(&[], &maps, &mut remembered));
         }
     }
 
@@ -373,7 +373,35 @@ proptest! {
             argo: map("metricProviderPlugins", "- {name: x/other, location: 'file:///other'}"),
             rollcage: map("metricProviderPlugins", &noise),
         };
-        let configuration = read(&maps, &mut Remembered::default());
+        let configuration = read(&[], &maps, &mut Remembered::default());
         prop_assert!(configuration.plugins[&metric("x/other")].entry.is_ok());
     }
+}
+
+#[test]
+fn bundled_plugins_serve_unless_an_entry_says_otherwise() {
+    let bundled = [Bundled {
+        kind: PluginKind::MetricProvider,
+        entry: Arc::new(PluginEntry {
+            name: "rollcage/web".into(),
+            location: "bundled://web".into(),
+            ..PluginEntry::default()
+        }),
+    }];
+    let wanted = |entries: &str| {
+        let configuration = read(&bundled, &metric_providers(entries), &mut Remembered::default());
+        let wanted = &configuration.plugins[&metric("rollcage/web")];
+        (wanted.source.to_string(), wanted.entry.clone())
+    };
+    let (source, entry) = wanted("[]");
+    assert_eq!(source, "bundled, metricProviderPlugins");
+    assert_eq!(entry.unwrap().location, "bundled://web");
+    let (source, entry) = wanted("- {name: rollcage/web, location: 'file:///own.wasm'}");
+    assert_eq!(source, "rollcage-config, metricProviderPlugins, line 1");
+    assert_eq!(entry.unwrap().location, "file:///own.wasm");
+    // A wrong one is told, rather than that the other one serves with rights that were to be taken from it.
+    let (_, entry) = wanted("- {name: rollcage/web, location: nowhere}");
+    assert!(entry.is_err());
+    let (_, entry) = wanted("- {name: rollcage/web, disabled: true}");
+    assert!(entry.unwrap().disabled);
 }

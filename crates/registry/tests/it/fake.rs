@@ -343,6 +343,7 @@ impl Bench {
         let clock = Arc::new(FakeClock(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
         let monotonic = Arc::new(FakeMonotonic(Mutex::new(Instant::now())));
         let options = Options {
+            bundled: Vec::new(),
             clock: clock.clone(),
             monotonic: monotonic.clone(),
             retry: Retry::default(),

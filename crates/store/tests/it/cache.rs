@@ -8,7 +8,7 @@ use std::{
 };
 
 use rollcage_api::ByteSize;
-use rollcage_core::{FaultKind, host::NoCluster};
+use rollcage_core::{FaultKind, Phase, host::NoCluster};
 use rollcage_store::{Digest, Origin, Store, StoreConfig};
 
 use crate::support::*;
@@ -262,4 +262,24 @@ async fn a_folder_that_cannot_be_is_told() {
             "{error}"
         );
     }
+}
+
+#[tokio::test]
+async fn bundled_plugins_come_with_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes: &'static [u8] = component(7, 1000).leak();
+    let config = StoreConfig {
+        bundled: [("web", bytes)].into(),
+        ..StoreConfig::default()
+    };
+    let store = Store::open(folder.path(), config).unwrap();
+    let fetched = store.fetch(&id(), &entry("bundled://web"), &NoCluster).await.unwrap();
+    assert_eq!((&*fetched.bytes, fetched.origin), (bytes, Origin::Location));
+    let fault = store
+        .fetch(&id(), &entry("bundled://other"), &NoCluster)
+        .await
+        .unwrap_err();
+    assert_eq!((fault.phase, fault.kind), (Phase::Fetch, FaultKind::NotFound));
+    assert_eq!(fault.cause, "no plugin \"other\" comes with this program");
+    assert_eq!(fault.hint, "there are web");
 }
