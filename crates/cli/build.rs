@@ -2,7 +2,7 @@
 //! that is built before them has none, and says so when one is wanted.
 
 use std::{
-    env, fmt, fs,
+    env, fs,
     io::{Error, Result},
     path::{Path, PathBuf},
 };
@@ -16,13 +16,14 @@ fn main() -> Result<()> {
         Some(folder) => PathBuf::from(folder),
         None => Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../../target/plugins"),
     };
-    let mut list = String::from("&[\n");
+    let mut list = Vec::new();
     for name in BUNDLED {
         let file = folder.join(format!("{name}.wasm"));
         println!("cargo::rerun-if-changed={}", file.display());
         if file.is_file() {
-            let file = fs::canonicalize(file)?;
-            add(&mut list, format_args!("    ({name:?}, include_bytes!({file:?})),\n"))?;
+            let path = fs::canonicalize(file)?.into_os_string().into_string();
+            let path = path.map_err(|path| Error::other(format!("{} is no UTF-8", path.display())))?;
+            list.push(format!("    ({name:?}, include_bytes!({path:?})),\n"));
         } else {
             println!(
                 "cargo::warning={} is not there, and will not be part of this program: run `cargo xtask plugins` first",
@@ -30,14 +31,10 @@ fn main() -> Result<()> {
             );
         }
     }
-    list.push(']');
+    let list = format!("&[\n{}]\n", list.concat());
     fs::write(Path::new(&variable("OUT_DIR")?).join("bundled.rs"), list)
 }
 
 fn variable(name: &str) -> Result<String> {
     env::var(name).map_err(Error::other)
-}
-
-fn add(list: &mut String, line: fmt::Arguments<'_>) -> Result<()> {
-    fmt::Write::write_fmt(list, line).map_err(Error::other)
 }

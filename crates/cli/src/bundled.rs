@@ -1,6 +1,6 @@
 //! The plugins that are part of this program: what serves `prometheus` and `web`, Argo's built-in metric providers.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use rollcage_api::plugin::{HttpGrant, HttpGrantOptions, Permissions, PluginEntry, PluginKind};
 use rollcage_harness::workbench::{Bundle, Bundled};
@@ -19,7 +19,7 @@ pub(crate) fn bundle() -> Bundle {
         entry: Arc::new(entry(name)),
     });
     Bundle {
-        files: BTreeMap::from_iter(FILES.iter().copied()),
+        files: FILES.iter().copied().collect(),
         plugins: plugins.collect(),
     }
 }
