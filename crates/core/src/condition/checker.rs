@@ -148,7 +148,7 @@ impl Checker<'_> {
         if !ty.is_bool() && !ty.is_unknown() {
             return Err(mismatch(format!(
                 "non-bool expression (type {}) used as condition",
-                ty.name()
+                ty.pointed_to()
             )));
         }
         let (then, otherwise) = (self.visit(then)?, self.visit(otherwise)?);

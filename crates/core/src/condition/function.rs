@@ -62,28 +62,33 @@ impl Function {
                 arguments.len()
             )));
         }
+        let direct = known
+            && match &self.0 {
+                Inner::Environment(_) => true,
+                Inner::Method(_, method) => method.direct,
+            };
+        let arguments = arguments
+            .iter()
+            .zip(wanted)
+            .map(|(argument, wanted)| fit(argument, wanted, direct))
+            .collect::<Result<Vec<_>>>()?;
         match &self.0 {
-            Inner::Environment(function) => function.call(arguments, environment),
-            Inner::Method(receiver, method) => {
-                let direct = known && method.direct;
-                let arguments = arguments
-                    .iter()
-                    .zip(wanted)
-                    .map(|(argument, wanted)| fit(argument, wanted, direct));
-                (method.call)(receiver, &arguments.collect::<Result<Vec<_>>>()?)
-            }
+            Inner::Environment(function) => function.call(&arguments, environment),
+            Inner::Method(receiver, method) => (method.call)(receiver, &arguments),
         }
     }
 }
 
-/// The argument of a method, if it is of the type that is wanted.
+/// The argument, if it is of the type that is wanted.
 fn fit(argument: &Value, wanted: &Type, direct: bool) -> Result<Value> {
     let ty = Type::of(argument);
     match (argument, wanted) {
+        (_, Type::Any) => Ok(argument.clone()),
         _ if ty == *wanted => Ok(argument.clone()),
         _ if direct => Err(unexpected_type(argument, &wanted.name())),
         // Reflection takes nil for the zero of every type.
         (Value::Nil, Type::Int) => Ok(Value::Int(0)),
+        (Value::Nil, Type::Float) => Ok(Value::Float(0.0)),
         (Value::Nil, Type::Duration) => Ok(Value::Duration(0)),
         (Value::Nil, Type::String) => Ok("".into()),
         (Value::Nil, _) => Ok(Value::Nil),

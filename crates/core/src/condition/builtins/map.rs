@@ -21,7 +21,7 @@ pub(super) fn get(call: &mut Call<'_>) -> Result<Value> {
             }
         }
         Value::Map(map) => {
-            let key = crate::condition::interpreter::key_of(map.kind(), property, call.meter)?;
+            let key = crate::condition::interpreter::key_of(map, property, call.meter)?;
             Ok(map.entries().get(&key).cloned().unwrap_or(Value::Nil))
         }
         _ => match fetch(base, property, call.meter) {

@@ -17,7 +17,7 @@ impl Checker<'_> {
             _ => Err(mismatch(format!(
                 "invalid operation: {} (mismatched type {})",
                 op.spelling(),
-                ty.name()
+                ty.pointed_to()
             ))),
         }
     }
@@ -40,8 +40,8 @@ impl Checker<'_> {
             mismatch(format!(
                 "invalid operation: {} (mismatched types {} and {})",
                 op.spelling,
-                l.name(),
-                r.name()
+                l.pointed_to(),
+                r.pointed_to()
             ))
         })
     }
@@ -100,14 +100,14 @@ fn outcome(action: Action, l: &Type, r: &Type) -> Option<Type> {
 
 fn check_in(l: &Type, r: &Type) -> Result<Option<Type>> {
     let fits = match r {
-        // A time has no fields.
-        Type::Time => l.is_string() || l.is_unknown(),
+        // They have no fields that are to be seen.
+        Type::Time | Type::Location => l.is_string() || l.is_unknown(),
         Type::Map(_) => {
             let key = r.key();
             if !l.is_unknown() && !l.assignable_to(&key) {
                 return Err(mismatch(format!(
                     "cannot use {} as type {} in map key",
-                    l.name(),
+                    l.pointed_to(),
                     key.name()
                 )));
             }
@@ -118,7 +118,7 @@ fn check_in(l: &Type, r: &Type) -> Result<Option<Type>> {
             if !l.comparable_to(&element) {
                 return Err(mismatch(format!(
                     "cannot use {} as type {} in array",
-                    l.name(),
+                    l.pointed_to(),
                     element.name()
                 )));
             }

@@ -6,15 +6,21 @@ use crate::condition::{
     builtins::to_int,
     function::Function,
     gotime,
+    types::Type,
     value::{Array, ArrayKind, IntKind, MapKind, Value},
 };
 
 impl Interpreter<'_> {
     #[inline(never)]
     pub(super) fn member(&mut self, base: &Node, property: &Node, optional: bool) -> Flow<Value> {
+        // The checker lets nothing but names of methods pass here.
+        let method_known = has_methods(&base.ty);
         let base = self.value(base)?;
         if optional && base.is_nil() {
             return Err(Stop::Chain);
+        }
+        if method_known && !base.is_nil() && !has_methods(&Type::of(&base)) {
+            return Err(run("reflect: Method index out of range").into());
         }
         let property = self.value(property)?;
         Ok(fetch(&base, &property, &mut self.meter)?)
@@ -62,6 +68,10 @@ impl Interpreter<'_> {
             other => other.clone(),
         })
     }
+}
+
+fn has_methods(ty: &Type) -> bool {
+    matches!(ty, Type::Time | Type::Duration | Type::Location)
 }
 
 /// A part of a text by bytes.
@@ -124,7 +134,7 @@ pub(in crate::condition) fn fetch(base: &Value, property: &Value, meter: &mut Me
             Ok(array.items().get(index).cloned().unwrap_or(Value::Nil))
         }
         Value::Map(map) => {
-            let found = map.entries().get(&key_of(map.kind(), property, meter)?);
+            let found = map.entries().get(&key_of(map, property, meter)?);
             Ok(match (found, map.kind()) {
                 (Some(value), _) => value.clone(),
                 (None, MapKind::AnyToArray) => Value::Array(Array::absent(ArrayKind::Any)),

@@ -8,7 +8,7 @@ use crate::condition::{
     builtins::{as_text, to_int, unexpected_type},
     number,
     types::Type,
-    value::{ArrayKind, IntKind, Key, MapKind, Number, Order, Value, equal, numbers, ordered},
+    value::{ArrayKind, IntKind, Key, Map, MapKind, Number, Order, Value, equal, numbers, ordered},
 };
 
 /// The type that both operands of an `==` are known to be of, if the comparison then takes no other.
@@ -76,14 +76,13 @@ impl Interpreter<'_> {
                 }
                 Ok(false)
             }
-            Value::Map(map) => Ok(map
-                .entries()
-                .contains_key(&key_of(map.kind(), needle, &mut self.meter)?)),
-            Value::Time(_) => match needle {
+            Value::Map(map) => Ok(map.entries().contains_key(&key_of(map, needle, &mut self.meter)?)),
+            Value::Time(_) | Value::Location(_) => match needle {
                 Value::String(_) => Ok(false),
                 other => Err(run(format!(
-                    "cannot use {} as field name of time.Time",
-                    other.type_name()
+                    "cannot use {} as field name of {}",
+                    other.type_name(),
+                    hay.type_name().trim_start_matches('*')
                 ))),
             },
             other => Err(run(format!("operator \"in\" not defined on {}", other.type_name()))),
@@ -92,10 +91,7 @@ impl Interpreter<'_> {
 
     pub(super) fn in_strings(&mut self, left: &Node, set: &Arc<BTreeSet<Arc<str>>>) -> Flow<Value> {
         let value = self.value(left)?;
-        let Key::String(text) = key_of(MapKind::StringToAny, &value, &mut self.meter)? else {
-            return Ok(Value::Bool(false));
-        };
-        Ok(Value::Bool(set.contains(&text)))
+        Ok(Value::Bool(set.contains(&text_key(&value, &mut self.meter)?)))
     }
 
     pub(super) fn in_range(&mut self, left: &Node, from: i64, to: i64) -> Flow<Value> {
@@ -178,21 +174,31 @@ impl Interpreter<'_> {
     }
 }
 
-/// The key that a map of that type would hold a value by.
-pub(in crate::condition) fn key_of(kind: MapKind, value: &Value, meter: &mut Meter) -> Result<Key> {
+/// The key that a map would hold a value by.
+pub(in crate::condition) fn key_of(map: &Map, value: &Value, meter: &mut Meter) -> Result<Key> {
+    if map.kind() == MapKind::StringToAny {
+        return Ok(Key::String(text_key(value, meter)?));
+    }
     if let Value::String(text) = value {
         // It is compared with several others.
         meter.steps(text.len() / 8)?;
     }
-    match (kind, value) {
-        (MapKind::StringToAny, Value::String(text)) => Ok(Key::String(Arc::clone(text))),
+    Key::of(value, usize::MAX).ok_or_else(|| unhashable(value, map.entries().is_empty()))
+}
+
+/// The same for a map with texts as keys.
+fn text_key(value: &Value, meter: &mut Meter) -> Result<Arc<str>> {
+    match value {
+        Value::String(text) => {
+            meter.steps(text.len() / 8)?;
+            Ok(Arc::clone(text))
+        }
         // Nil stands for the empty key.
-        (MapKind::StringToAny, Value::Nil) => Ok(Key::String("".into())),
-        (MapKind::StringToAny, other) => Err(run(format!(
+        Value::Nil => Ok("".into()),
+        other => Err(run(format!(
             "reflect.Value.MapIndex: value of type {} is not assignable to type string",
             other.type_name()
         ))),
-        (_, other) => Key::of(other, usize::MAX).ok_or_else(|| unhashable(other, false)),
     }
 }
 

@@ -35,7 +35,14 @@ impl Items {
 impl Scope {
     pub(super) fn item(&self) -> Result<Value> {
         match &self.items {
-            Items::Values(items) => Ok(items.get(self.index).cloned().unwrap_or(Value::Nil)),
+            // What a reduction of nothing starts with can ask for an element, too.
+            Items::Values(items) => items.get(self.index).cloned().ok_or_else(|| {
+                run(format!(
+                    "runtime error: index out of range [{}] with length {}",
+                    self.index,
+                    items.len()
+                ))
+            }),
             Items::Hidden(_) => Err(run("reflect: call of reflect.Value.Index on map Value")),
         }
     }
