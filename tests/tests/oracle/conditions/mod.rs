@@ -1,7 +1,11 @@
 //! Conditions: `rollcage_core::condition` against Argo's `utils/evaluate`, values and error texts.
 
 mod documented;
+mod generate;
+mod generated;
 mod measured;
+mod recorded;
+mod rules;
 
 use rollcage_core::condition;
 use rollcage_tests::oracle::Oracle;
@@ -20,19 +24,38 @@ struct Case {
 /// What came of it: the verdict, or the text of the error.
 type Outcome = Result<bool, String>;
 
+/// How the original failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stage {
+    /// Before anything was computed.
+    Compile,
+    /// While it was computed.
+    Run,
+    /// It computed something other than a bool.
+    Outcome,
+}
+
 /// The original's answer.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Original {
     Verdict { holds: bool },
-    Failure { error: String },
+    Failure { error: String, stage: Stage },
 }
 
 impl Original {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Verdict { holds } => Ok(*holds),
-            Self::Failure { error } => Err(error.clone()),
+            Self::Failure { error, .. } => Err(error.clone()),
+        }
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Verdict { .. } => None,
+            Self::Failure { stage, .. } => Some(*stage),
         }
     }
 }
@@ -58,8 +81,7 @@ fn ask(oracle: &mut Oracle, cases: &[Case]) -> anyhow::Result<Vec<Original>> {
 
 /// What differs, as lines to read.
 fn show(case: &Case, original: &Outcome, here: &Outcome) -> String {
-    format!(
-        "{}\n  result:   {:?}\n  original: {original:?}\n  here:     {here:?}",
-        case.condition, case.result
-    )
+    let Case { condition, result } = case;
+    let result = result.request();
+    format!("{condition:?}\n  result:   {result}\n  original: {original:?}\n  here:     {here:?}")
 }

@@ -4,7 +4,6 @@ mod bounds;
 mod documented;
 mod original;
 mod phases;
-mod second_opinion;
 mod times;
 
 use jiff::Timestamp;

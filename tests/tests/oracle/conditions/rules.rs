@@ -1,0 +1,80 @@
+//! Where an outcome may be another one than the original's. There are no other differences.
+
+use super::{Case, Outcome};
+
+/// A kind of difference.
+pub(super) struct Rule {
+    /// The row of `docs/compatibility.md` that tells users.
+    pub(super) row: &'static str,
+    pub(super) explains: fn(case: &Case, original: &Outcome, here: &Outcome) -> bool,
+}
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        row: "Conditions: `findLast`, `findLastIndex`, `last` and `[-1]` of `filter(...)`",
+        explains: |case, _, _| {
+            let has = |part| case.condition.contains(part);
+            has("findLast") || (has("filter(") && (has("last(") || has("[-1]")))
+        },
+    },
+    Rule {
+        row: "Conditions: calls behind `?.`",
+        explains: |case, _, _| case.condition.contains("?.") && case.condition.contains('('),
+    },
+    Rule {
+        row: "Conditions: patterns that cannot be compiled",
+        explains: |_, original, here| match (original, here) {
+            (Err(original), Err(here)) => original.strip_prefix(here.as_str()).is_some_and(is_stack),
+            _ => false,
+        },
+    },
+    Rule {
+        row: "Conditions: halves of characters",
+        explains: |case, _, _| {
+            let text = format!("{}{}", case.condition, case.result.request());
+            case.condition.contains('[') && (text.contains("\\u") || !text.is_ascii())
+        },
+    },
+    Rule {
+        row: "Conditions: years",
+        explains: |_, _, here| here.as_ref().is_err_and(|error| error == "time out of range"),
+    },
+    Rule {
+        row: "Conditions: two mistakes in one text",
+        explains: |_, original, here| match (original, here) {
+            (Err(original), Err(here)) => is_of_lexer(original) && here.starts_with("unexpected token "),
+            _ => false,
+        },
+    },
+];
+
+/// What a panic leaves behind a message.
+fn is_stack(text: &str) -> bool {
+    text.starts_with("\ngoroutine ")
+}
+
+fn is_of_lexer(error: &str) -> bool {
+    [
+        "bad number syntax: ",
+        "literal not terminated",
+        "unrecognized character: ",
+        "invalid char escape",
+    ]
+    .iter()
+    .any(|start| error.starts_with(start))
+}
+
+/// Whether the difference is one that is known, and by which rule.
+pub(super) fn rule_for(case: &Case, original: &Outcome, here: &Outcome) -> Option<usize> {
+    RULES.iter().position(|rule| (rule.explains)(case, original, here))
+}
+
+#[test]
+fn every_rule_is_documented() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/compatibility.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    assert!(RULES.len() <= 10);
+    for rule in RULES {
+        assert!(page.contains(&format!("| {} |", rule.row)), "{}", rule.row);
+    }
+}
