@@ -23,6 +23,7 @@
 
 mod build;
 mod error;
+mod node;
 mod outline;
 mod read;
 mod scalar;
@@ -35,8 +36,8 @@ use serde::de::DeserializeOwned;
 
 use self::{build::build, outline::outline, read::Reader, split::split};
 pub use self::{
-    build::{Key, Node, Value},
     error::{YamlError, YamlErrorKind},
+    node::{Key, Node, Value},
     write::to_string,
 };
 

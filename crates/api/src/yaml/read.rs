@@ -12,8 +12,8 @@ use serde::{
 
 use super::{
     Mark, Strictness, YamlError, YamlErrorKind,
-    build::{Key, Node, Value},
     error::{push_index, push_key},
+    node::{Key, Node, Value},
     scalar::float_text,
 };
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{build::Value, outline::Tag};
+use super::{node::Value, outline::Tag};
 
 /// The value of a scalar, or why Go refuses it.
 pub(super) fn resolve(tag: Tag, implicit: bool, text: &str) -> Result<Value, String> {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{build::Value, outline::Tag, scalar::resolve};
+use super::{node::Value, outline::Tag, scalar::resolve};
 
 /// `value` as block-style YAML with a line break at its end, in the way of `kubectl`: lists are not indented below their
 /// key, texts of several lines are literal blocks. Fails for what JSON cannot express.

@@ -22,7 +22,10 @@ pub(super) fn config(trust: &Trust, grants: &Grants) -> Result<ClientConfig, Egr
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let failed = |error: &dyn std::fmt::Display| EgressError::Host(format!("TLS cannot be set up: {error}"));
     let verifier: Arc<dyn ServerCertVerifier> = if trust.insecure {
-        Arc::new(AnyCertificate(provider.signature_verification_algorithms))
+        Arc::new(WithoutChain {
+            algorithms: provider.signature_verification_algorithms,
+            verdict: Ok(()),
+        })
     } else {
         verifier(trust, grants, &provider).map_err(|error| failed(&error))?
     };
@@ -50,7 +53,10 @@ fn verifier(
     }
     if roots.is_empty() {
         // A machine without certificates trusts nobody; the builder would refuse, and say less.
-        return Ok(Arc::new(NoCertificate(provider.signature_verification_algorithms)));
+        return Ok(Arc::new(WithoutChain {
+            algorithms: provider.signature_verification_algorithms,
+            verdict: Err(NO_AUTHORITIES),
+        }));
     }
     Ok(WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build()?)
 }
@@ -71,41 +77,18 @@ fn system_roots() -> Arc<RootCertStore> {
         .clone()
 }
 
-/// For `insecure` grants: any certificate, but one whose key the server has.
+/// Looks at no chain of certificates, only at whether the server has the key of its own.
 #[derive(Debug)]
-struct AnyCertificate(WebPkiSupportedAlgorithms);
+struct WithoutChain {
+    algorithms: WebPkiSupportedAlgorithms,
+    /// What is said of every certificate.
+    verdict: Result<(), &'static str>,
+}
 
 /// Where the system has no certificates.
-#[derive(Debug)]
-struct NoCertificate(WebPkiSupportedAlgorithms);
+const NO_AUTHORITIES: &str = "this machine has no CA certificates; install them, or give the grant a `ca`";
 
-macro_rules! signatures_checked {
-    () => {
-        fn verify_tls12_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signature: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            verify_tls12_signature(message, certificate, signature, &self.0)
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signature: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            verify_tls13_signature(message, certificate, signature, &self.0)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.0.supported_schemes()
-        }
-    };
-}
-
-impl ServerCertVerifier for AnyCertificate {
+impl ServerCertVerifier for WithoutChain {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -114,25 +97,31 @@ impl ServerCertVerifier for AnyCertificate {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        match self.verdict {
+            Ok(()) => Ok(ServerCertVerified::assertion()),
+            Err(cause) => Err(rustls::Error::General(cause.into())),
+        }
     }
 
-    signatures_checked!();
-}
-
-impl ServerCertVerifier for NoCertificate {
-    fn verify_server_cert(
+    fn verify_tls12_signature(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Err(rustls::Error::General(
-            "this machine has no CA certificates; install them, or give the grant a `ca`".into(),
-        ))
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
-    signatures_checked!();
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
 }

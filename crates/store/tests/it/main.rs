@@ -4,6 +4,7 @@
 mod cache;
 mod crash;
 mod disk_full;
+mod flights;
 mod http;
 mod https;
 mod support;
