@@ -84,7 +84,7 @@ async fn wrong_entries_are_told_before_anything_is_asked() {
             "ftp://x/y",
             "",
             FaultKind::InvalidEntry,
-            "only file, http, https and oci",
+            "only file, http, https, oci and bundled",
         ),
         ("", "", FaultKind::InvalidEntry, "location is empty"),
         (
