@@ -12,11 +12,7 @@ pub(crate) fn value(sample: Sample) -> Result<Value, String> {
         Sample::Number(number) => Value::Float(number),
         Sample::Numbers(numbers) => Value::floats(numbers),
         Sample::Text(text) => Value::String(text.into()),
-        Sample::Json(text) => {
-            let json: serde_json::Value =
-                serde_json::from_str(&text).map_err(|error| format!("the sample is no JSON: {error}"))?;
-            json.into()
-        }
+        Sample::Json(text) => Value::from_json(&text).map_err(|error| format!("the sample is no JSON: {error}"))?,
         Sample::Nothing => Value::Nil,
     })
 }
