@@ -83,6 +83,20 @@ pub(super) fn case(rng: &mut fastrand::Rng) -> Case {
     }
 }
 
+/// A random expression for a time, without a result.
+pub(super) fn time(rng: &mut fastrand::Rng) -> String {
+    let aim = if rng.u32(..4) == 0 {
+        Aim::WrongTypes
+    } else {
+        Aim::Verdict
+    };
+    let subject = Subject::nothing();
+    let depth = rng.u32(..3);
+    let mut builder = Builder::new(rng, &subject, aim);
+    let form = builder.pick(forms::WITH_THE_CLOCK);
+    builder.fill(form, depth)
+}
+
 /// Builds one expression.
 struct Builder<'a> {
     rng: &'a mut fastrand::Rng,

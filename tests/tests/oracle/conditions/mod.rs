@@ -6,6 +6,7 @@ mod generated;
 mod measured;
 mod recorded;
 mod rules;
+mod times;
 
 use rollcage_core::condition;
 use rollcage_tests::oracle::Oracle;

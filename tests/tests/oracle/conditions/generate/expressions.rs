@@ -49,7 +49,8 @@ impl Builder<'_> {
         }
     }
 
-    fn fill(&mut self, form: &str, depth: u32) -> String {
+    /// Fills the holes of a form.
+    pub(super) fn fill(&mut self, form: &str, depth: u32) -> String {
         let mut text = String::new();
         let mut rest = form;
         while let Some((before, after)) = rest.split_once('<') {

@@ -312,6 +312,29 @@ const TIMES: &[&str] = &[
     "<b> ? <t> : <t>",
 ];
 
+/// Times that move with the clock, by steps of hours at most.
+pub(super) const WITH_THE_CLOCK: &[&str] = &[
+    "now()",
+    "now() - <d>",
+    "now() + <d>",
+    "<d> + now()",
+    "now().Add(<d>)",
+    "now().AddDate(0, 2, -1)",
+    "now().UTC().Truncate(duration('1h'))",
+    "now().Round(duration('1m'))",
+    "now().In(timezone('Europe/Zurich')) - <d>",
+    "<b> ? now() - <d> : <t>",
+    "let d = <d>; now() - d",
+    "<t>",
+    "<t> + <d>",
+    "<t> - (<t> - <t>)",
+    "date(<s>)",
+    "date(<s>, <s>)",
+    "date('2023-08-14 10:20', '2006-01-02 15:04', <s>)",
+    "now() - duration(<s>)",
+    "<any>",
+];
+
 const DURATIONS: &[&str] = &[
     "<t> - <t>",
     "<d> + <d>",

@@ -158,6 +158,11 @@ impl Subject {
         Self::new(result, paths, mistakes)
     }
 
+    /// There is no result.
+    pub(super) fn nothing() -> Self {
+        Self::new(Json::Null.into(), &[], &[])
+    }
+
     pub(super) fn document(rng: &mut fastrand::Rng) -> Self {
         Self::new(document(rng).into(), PATHS, MISTAKES)
     }
