@@ -1,11 +1,11 @@
 //! Getting bytes from a web server that may be slow, broken, or not the one it seems.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use http::{
     HeaderMap, StatusCode,
-    header::{ETAG, IF_NONE_MATCH, LOCATION},
+    header::{ETAG, IF_NONE_MATCH, LOCATION, RETRY_AFTER},
 };
 use reqwest::{Certificate, Client, Response, redirect};
 use rollcage_api::GoDuration;
@@ -27,6 +27,8 @@ const MAX_REDIRECTS: usize = 10;
 const GATHERED: usize = 256 << 10;
 /// Longest entity tag that is kept.
 const MAX_ETAG: usize = 1024;
+/// Longest time that one download waits because a server wants it to.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// What to get.
 #[derive(Debug)]
@@ -107,6 +109,12 @@ impl Downloader {
         let tries = (|| self.attempt(order, progress))
             .retry(pauses)
             .when(|problem: &Problem| problem.retryable && problem.kind != FaultKind::Storage)
+            .adjust(|problem: &Problem, pause| match problem.retry_after {
+                // Whoever wants these bytes asks again of his own accord.
+                Some(wanted) if wanted > MAX_RETRY_AFTER => None,
+                Some(wanted) => pause.map(|pause| pause.max(wanted)),
+                None => pause,
+            })
             .notify(|problem, pause| {
                 tracing::info!(
                     url = shown(&order.url),
@@ -137,7 +145,7 @@ impl Downloader {
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if order.etag.is_some() => return Ok(Delivery::Unchanged),
-            status => return Err(unwanted_status(&from, status)),
+            status => return Err(unwanted_status(&from, status, retry_after(response.headers()))),
         }
         let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
         let etag = etag.filter(|etag| etag.len() <= MAX_ETAG).map(str::to_owned);
@@ -301,9 +309,15 @@ fn is_invalid(error: &reqwest::Error) -> bool {
     false
 }
 
-fn unwanted_status(from: &str, status: StatusCode) -> Problem {
+/// `Retry-After` in seconds; dates, which servers hardly ever send here, count as absent.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn unwanted_status(from: &str, status: StatusCode, retry_after: Option<Duration>) -> Problem {
     let cause = format!("{from} answers {status}");
-    match status.as_u16() {
+    let problem = match status.as_u16() {
         404 | 410 => Problem::new(
             Phase::Fetch,
             FaultKind::NotFound,
@@ -316,7 +330,8 @@ fn unwanted_status(from: &str, status: StatusCode) -> Problem {
         ),
         408 | 425 | 429 | 500.. => bad_answer(cause, "the server has a problem: try again later").retryable(),
         _ => bad_answer(cause, "the location has to answer a GET with status 200 and the bytes"),
-    }
+    };
+    Problem { retry_after, ..problem }
 }
 
 /// Where a redirect leads.
@@ -392,7 +407,7 @@ mod tests {
             (401, false),
             (204, false),
         ] {
-            let problem = unwanted_status("http://a/", StatusCode::from_u16(status).unwrap());
+            let problem = unwanted_status("http://a/", StatusCode::from_u16(status).unwrap(), None);
             assert_eq!(problem.retryable, retryable, "{status}");
         }
     }

@@ -1,6 +1,6 @@
 //! What went wrong, before it is known for which plugin: several may wait for the same bytes.
 
-use std::{error::Error, io, path::Path};
+use std::{error::Error, io, path::Path, time::Duration};
 
 use rollcage_core::{Fault, FaultKind, Phase, PluginId};
 
@@ -13,6 +13,8 @@ pub(crate) struct Problem {
     pub hint: String,
     /// Another try may end otherwise.
     pub retryable: bool,
+    /// How long the server wants to be left alone before that.
+    pub retry_after: Option<Duration>,
 }
 
 impl Problem {
@@ -23,6 +25,7 @@ impl Problem {
             cause: cause.into(),
             hint: hint.into(),
             retryable: false,
+            retry_after: None,
         }
     }
 

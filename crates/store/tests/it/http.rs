@@ -126,6 +126,19 @@ async fn only_what_may_pass_is_tried_again() {
         assert_eq!(server.hits(), hits, "{status}");
         assert!(!fault.hint.is_empty());
     }
+    // A server that wants to be left alone for a second is; one that wants an hour is not waited for.
+    for (after, hits, least) in [("1", 3, Duration::from_secs(2)), ("3600", 1, Duration::ZERO)] {
+        let server = Server::start(move |exchange| async move {
+            exchange
+                .answer("503 Service Unavailable", &[("retry-after", after)], b"")
+                .await
+        })
+        .await;
+        let began = Instant::now();
+        assert!(fetch(&store, &entry(&server.url("/"))).await.is_err());
+        assert_eq!(server.hits(), hits, "{after}");
+        assert!(began.elapsed() >= least, "{after}: {:?}", began.elapsed());
+    }
     let server = Server::start(|exchange| async move {
         let (status, body) = if exchange.number < 3 {
             ("503 Service Unavailable", vec![])
