@@ -227,6 +227,9 @@ pub struct TestArgs {
     /// Stop at the first case that fails.
     #[arg(long)]
     pub fail_fast: bool,
+    /// Only the cases of the file, not those that every plugin of its kind has.
+    #[arg(long)]
+    pub no_conformance: bool,
     /// Also writes the results as JUnit XML.
     #[arg(long, value_name = "OUT.xml")]
     pub junit: Option<PathBuf>,

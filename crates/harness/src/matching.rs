@@ -38,11 +38,16 @@ pub fn differences(expected: &Value, found: &Value) -> Vec<Difference> {
 
 /// Unified diff from what is expected to what was found; what is free is taken from `found`.
 pub fn diff(expected: &Value, found: &Value) -> String {
+    full_diff(&overlay(expected, found), found)
+}
+
+/// Unified diff from one value to another, nothing free.
+pub fn full_diff(expected: &Value, found: &Value) -> String {
     let yaml = |value: &Value| match value {
         Value::Null => String::new(),
         value => rollcage_api::yaml::to_string(value).unwrap_or_default(),
     };
-    let (wanted, found) = (yaml(&overlay(expected, found)), yaml(found));
+    let (wanted, found) = (yaml(expected), yaml(found));
     TextDiff::from_lines(&wanted, &found)
         .unified_diff()
         .context_radius(3)

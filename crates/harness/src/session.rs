@@ -142,6 +142,11 @@ impl Session {
 
     /// Calls once, and tells everything about it.
     pub async fn call(&self) -> Outcome {
+        self.call_with(self.method, &self.input).await
+    }
+
+    /// Calls once with other arguments.
+    pub async fn call_with(&self, method: Method, input: &Input) -> Outcome {
         let usage = Arc::new(Mutex::new(CallUsage::default()));
         let call = Call {
             usage: Some(Arc::clone(&usage)),
@@ -149,7 +154,7 @@ impl Session {
         };
         let before = self.surroundings.snapshot();
         let started = Instant::now();
-        let answer = invoke(&self.port, self.method, &self.input, &call).await;
+        let answer = invoke(&self.port, method, input, &call).await;
         let duration = started.elapsed();
         let changes = before.map(|before| self.changes_since(&before));
         let usage = usage.lock().unwrap_or_else(PoisonError::into_inner).clone();

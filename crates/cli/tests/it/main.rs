@@ -9,6 +9,7 @@
 
 mod bench;
 mod call;
+mod conformance;
 mod dev;
 mod help;
 mod inspect;

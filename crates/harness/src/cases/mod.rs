@@ -9,6 +9,7 @@
 //!
 //! Invariants: no network, no real clock: the same file gives the same result. A case sees nothing of another one.
 
+mod conformance;
 pub mod file;
 mod junit;
 mod prepare;
@@ -21,12 +22,14 @@ use std::{
     time::Instant,
 };
 
-use self::prepare::Cases;
+use self::{conformance::Conformance, prepare::Cases};
 pub use self::{
     junit::junit,
     report::{CaseKind, CaseReport, Evidence, HttpEvidence, Status, TestReport},
     verdict::Problem,
 };
+use rollcage_api::plugin::PluginKind;
+
 use crate::{error::CommandError, workbench::Workbench};
 
 /// What to test.
@@ -40,6 +43,8 @@ pub struct TestOptions {
     pub filter: Vec<String>,
     /// Stop at the first case that fails.
     pub fail_fast: bool,
+    /// Only the cases of the file, not those of every plugin of the kind.
+    pub without_conformance: bool,
 }
 
 /// Runs the cases one after another. `view` is shown each when it has ended.
@@ -54,18 +59,25 @@ pub async fn test(
     // Kept to the end: the component is compiled and linked once.
     let found = workbench.load(&options.file).await?;
     let kind = found.id.kind;
-    let wanted =
-        |name: &str| options.filter.is_empty() || options.filter.iter().any(|part| name.contains(part.as_str()));
+    check_skips(&cases, kind)?;
     let mut report = TestReport::new(&path, &options.file, kind);
-    for case in cases.prepare(kind)? {
-        if !wanted(&case.name) {
-            report.filtered += 1;
-        } else if options.fail_fast && report.failed > 0 {
-            report.not_run += 1;
-        } else {
-            let case = run::case(workbench, &options.file, &case).await?;
+    let prepared = cases.prepare(kind)?;
+    for case in &prepared {
+        if report.takes(&options, &case.name) {
+            let case = run::case(workbench, &options.file, case).await?;
             view(&case);
             report.add(case);
+        }
+    }
+    if !options.without_conformance {
+        let spec = &cases.file.conformance;
+        let conformance = Conformance::prepare(workbench, &options.file, kind, &prepared, spec).await?;
+        for name in conformance::names(kind) {
+            if report.takes(&options, &format!("conformance: {name}")) {
+                let case = conformance.run(name).await?;
+                view(&case);
+                report.add(case);
+            }
         }
     }
     if report.cases.is_empty() {
@@ -76,6 +88,25 @@ pub async fn test(
     }
     report.duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(report)
+}
+
+/// Conformance cases that are left out are named as they are.
+fn check_skips(cases: &Cases, kind: PluginKind) -> Result<(), CommandError> {
+    let known = conformance::names(kind);
+    match cases
+        .file
+        .conformance
+        .skip
+        .keys()
+        .find(|name| !known.contains(&name.as_str()))
+    {
+        Some(name) => {
+            let cause = format!("a {kind} has no conformance case {name:?}");
+            let hint = format!("they are: {}", known.join("; "));
+            Err(cases.wrong(&["conformance", "skip", name], &cause, &hint))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The cases file: the named one, else `cases.yaml` beside the plugin, else in the working directory.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    TestOptions,
     run::end_json,
     verdict::{Found, Problem},
 };
@@ -160,6 +161,16 @@ impl TestReport {
             duration_us: 0,
             cases: Vec::new(),
         }
+    }
+
+    /// Whether a case of this name is to be run; counts it when it is not.
+    pub fn takes(&mut self, options: &TestOptions, name: &str) -> bool {
+        let filter = &options.filter;
+        let wanted = filter.is_empty() || filter.iter().any(|part| name.contains(part.as_str()));
+        let stopped = options.fail_fast && self.failed > 0;
+        self.filtered += usize::from(!wanted);
+        self.not_run += usize::from(wanted && stopped);
+        wanted && !stopped
     }
 
     /// One more.

@@ -35,8 +35,7 @@ impl World {
     pub fn of(case: &Prepared) -> Result<Self, CommandError> {
         let clock = Arc::new(ScenarioClock::new(case.clock, true));
         let mut surroundings = Surroundings::with_objects(case.manifests.clone(), clock.clone())?;
-        let answers = Answers::without_network(&case.dir, &case.http)
-            .map_err(|wrong| CommandError::usage(format!("http[{}]: {}", wrong.index, wrong.cause), wrong.hint))?;
+        let answers = answers(case)?;
         surroundings.host = HostServices {
             http: Some(answers.clone()),
             ..surroundings.host
@@ -48,6 +47,13 @@ impl World {
         })
     }
 
+    /// HTTP answers begin anew, and nothing stands between them and the plugin.
+    pub fn renew_answers(&mut self, case: &Prepared) -> Result<(), CommandError> {
+        self.answers = answers(case)?;
+        self.surroundings.host.http = Some(self.answers.clone());
+        Ok(())
+    }
+
     /// Time passes.
     pub fn wait(&self, time: std::time::Duration) {
         let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
@@ -55,6 +61,11 @@ impl World {
             self.clock.skip_to(until);
         }
     }
+}
+
+fn answers(case: &Prepared) -> Result<Arc<Answers>, CommandError> {
+    Answers::without_network(&case.dir, &case.http)
+        .map_err(|wrong| CommandError::usage(format!("http[{}]: {}", wrong.index, wrong.cause), wrong.hint))
 }
 
 /// Makes one call in a new host.
