@@ -59,9 +59,9 @@ const TYPES: [Type; 11] = [
 /// A random case.
 pub(super) fn case(rng: &mut fastrand::Rng) -> Case {
     let aim = match rng.u32(..100) {
-        0..55 => Aim::Verdict,
-        55..62 => Aim::Nonsense,
-        62..68 => Aim::WrongTypes,
+        0..57 => Aim::Verdict,
+        57..62 => Aim::Nonsense,
+        62..65 => Aim::WrongTypes,
         _ => Aim::WrongData,
     };
     // What is wrong with a document shows late, with most other results at once.

@@ -42,9 +42,13 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         row: "Conditions: two mistakes in one text",
         explains: |_, original, here| match (original, here) {
-            (Err(original), Err(here)) => is_of_lexer(original) && here.starts_with("unexpected token "),
+            (Err(original), Err(_)) => is_of_lexer(original),
             _ => false,
         },
+    },
+    Rule {
+        row: "Conditions: arguments of methods that the data does not have",
+        explains: |case, original, here| original.is_err() && here.is_err() && calls_a_method(&case.condition),
     },
 ];
 
@@ -62,6 +66,13 @@ fn is_of_lexer(error: &str) -> bool {
     ]
     .iter()
     .any(|start| error.starts_with(start))
+}
+
+fn calls_a_method(condition: &str) -> bool {
+    condition.split('.').skip(1).any(|behind| {
+        let name = behind.find(|c: char| !c.is_ascii_alphabetic());
+        name.is_some_and(|end| end > 0 && behind[end..].starts_with('('))
+    })
 }
 
 /// Whether the difference is one that is known, and by which rule.

@@ -66,7 +66,14 @@ pub(super) fn to_pairs(call: &mut Call<'_>) -> Result<Value> {
 
 pub(super) fn from_pairs(call: &mut Call<'_>) -> Result<Value> {
     let Value::Array(pairs) = call.value(0) else {
-        return Err(run(format!("cannot transform {} from pairs", call.value(0).brief())));
+        // Go prints what is no text as a mistake in the format.
+        let shown = match call.value(0) {
+            other @ (Value::Bool(_) | Value::Int(_) | Value::Integer(..) | Value::Float(_)) => {
+                format!("%!s({}={other})", other.type_name())
+            }
+            other => other.brief(),
+        };
+        return Err(run(format!("cannot transform {shown} from pairs")));
     };
     let mut entries = BTreeMap::new();
     for (nth, pair) in pairs.items().iter().enumerate() {

@@ -31,6 +31,9 @@ impl Builder<'_> {
         } else {
             wanted
         };
+        if (self.aim == Aim::WrongTypes && self.rarely(8)) || (self.aim == Aim::WrongData && self.rarely(80)) {
+            return self.any_call();
+        }
         if depth == 0 || self.rarely(8) {
             return self.leaf(wanted);
         }
@@ -105,6 +108,18 @@ impl Builder<'_> {
         let body = self.expression(wanted, depth);
         self.variables.pop();
         format!("(let {name} = {value}; {body})")
+    }
+
+    /// Any function with any arguments.
+    fn any_call(&mut self) -> String {
+        let name = self.pick(forms::FUNCTIONS);
+        let arguments: Vec<String> = (0..self.rng.usize(..4))
+            .map(|_| {
+                let ty = self.pick(&TYPES);
+                self.leaf(ty)
+            })
+            .collect();
+        format!("{name}({})", arguments.join(", "))
     }
 
     fn leaf(&mut self, wanted: Type) -> String {
