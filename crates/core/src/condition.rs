@@ -8,7 +8,8 @@
 //! The language is [expr](https://expr-lang.org) 1.17.8 with Argo's environment: `result`, `asInt`, `asFloat`, `isNaN`,
 //! `isInf`, `isNil`, `default`. Values, types and error texts are Go's, because they are visible: an `int` is not a
 //! `float64`, a name that is not there is an error before anything is computed, and the cause of an error goes into the
-//! measurement's message word for word.
+//! measurement's message word for word. `docs/compatibility.md` lists what differs, and the tests with the original hold
+//! both to that.
 //!
 //! Invariants: any text ends as a value or as an error, within bounds on its length, its nesting, the elements and the text
 //! that it builds, and the steps that it takes. Nothing is read but the arguments.
