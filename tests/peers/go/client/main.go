@@ -1,0 +1,213 @@
+// Command client measures calls of a native metric plugin through Argo Rollouts' own client package.
+//
+//	client -plugin FILE -run ANALYSISRUN.json -callers 1 -calls 20000 -warmup 2000
+//	client -plugin FILE -run ANALYSISRUN.json -start
+//
+// It prints one line of JSON.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goPlugin "github.com/hashicorp/go-plugin"
+
+	"github.com/argoproj/argo-rollouts/metricproviders/plugin/rpc"
+	"github.com/argoproj/argo-rollouts/pkg/apis/rollouts/v1alpha1"
+)
+
+type result struct {
+	P50            float64 `json:"p50Us"`
+	P99            float64 `json:"p99Us"`
+	CallsPerSecond float64 `json:"callsPerSecond"`
+	CPU            float64 `json:"cpuUsPerCall"`
+	PluginRSS      uint64  `json:"pluginRssBytes"`
+	StartMs        float64 `json:"startMs"`
+}
+
+func main() {
+	if err := measure(); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func measure() error {
+	pluginFile := flag.String("plugin", "", "the plugin's executable")
+	runFile := flag.String("run", "", "an AnalysisRun as JSON; its first metric is measured")
+	callers := flag.Int("callers", 1, "concurrent callers")
+	calls := flag.Int("calls", 20000, "measured calls, of all callers")
+	warmup := flag.Int("warmup", 2000, "calls before")
+	flag.Parse()
+
+	text, err := os.ReadFile(*runFile)
+	if err != nil {
+		return err
+	}
+	var run v1alpha1.AnalysisRun
+	if err := json.Unmarshal(text, &run); err != nil {
+		return err
+	}
+	metric := run.Spec.Metrics[0]
+
+	started := time.Now()
+	command := exec.Command(*pluginFile)
+	// As metricproviders/plugin/client sets it up, which itself finds plugins by a ConfigMap; only its log goes nowhere.
+	client := goPlugin.NewClient(&goPlugin.ClientConfig{
+		HandshakeConfig: goPlugin.HandshakeConfig{
+			ProtocolVersion:  1,
+			MagicCookieKey:   "ARGO_ROLLOUTS_RPC_PLUGIN",
+			MagicCookieValue: "metricprovider",
+		},
+		Plugins: map[string]goPlugin.Plugin{"RpcMetricProviderPlugin": &rpc.RpcMetricProviderPlugin{}},
+		Cmd:     command,
+		Managed: true,
+		Logger:  hclog.New(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Trace, Name: "plugin"}),
+	})
+	defer client.Kill()
+	protocol, err := client.Client()
+	if err != nil {
+		return err
+	}
+	raw, err := protocol.Dispense("RpcMetricProviderPlugin")
+	if err != nil {
+		return err
+	}
+	provider := raw.(rpc.MetricProviderPlugin)
+	if err := provider.InitPlugin(); err.HasError() {
+		return err
+	}
+	if err := protocol.Ping(); err != nil {
+		return err
+	}
+	if err := call(provider, &run, metric); err != nil {
+		return err
+	}
+	start := time.Since(started)
+
+	pid := command.Process.Pid
+	rss, err := residentBytes(pid)
+	if err != nil {
+		return err
+	}
+	if _, err := callAll(provider, &run, metric, *callers, *warmup); err != nil {
+		return err
+	}
+	cpu, err := processorTime(pid)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	times, err := callAll(provider, &run, metric, *callers, *calls)
+	if err != nil {
+		return err
+	}
+	elapsed := time.Since(began)
+	after, err := processorTime(pid)
+	if err != nil {
+		return err
+	}
+	made := float64(len(times))
+	sort.Slice(times, func(a, b int) bool { return times[a] < times[b] })
+	return json.NewEncoder(os.Stdout).Encode(result{
+		P50:            microseconds(times[len(times)/2]),
+		P99:            microseconds(times[len(times)*99/100]),
+		CallsPerSecond: made / elapsed.Seconds(),
+		CPU:            microseconds(after-cpu) / made,
+		PluginRSS:      rss,
+		StartMs:        microseconds(start) / 1000,
+	})
+}
+
+func call(provider rpc.MetricProviderPlugin, run *v1alpha1.AnalysisRun, metric v1alpha1.Metric) error {
+	measurement := provider.Run(run, metric)
+	if measurement.Phase != v1alpha1.AnalysisPhaseSuccessful || measurement.Value != "1" {
+		return fmt.Errorf("the plugin answered %+v", measurement)
+	}
+	return nil
+}
+
+func callAll(provider rpc.MetricProviderPlugin, run *v1alpha1.AnalysisRun, metric v1alpha1.Metric, callers, calls int) ([]time.Duration, error) {
+	each := calls / callers
+	times := make([]time.Duration, each*callers)
+	errs := make([]error, callers)
+	var group sync.WaitGroup
+	for caller := range callers {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			mine := times[caller*each : (caller+1)*each]
+			for index := range mine {
+				began := time.Now()
+				if errs[caller] = call(provider, run, metric); errs[caller] != nil {
+					return
+				}
+				mine[index] = time.Since(began)
+			}
+		}()
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return times, nil
+}
+
+func microseconds(time time.Duration) float64 { return float64(time.Nanoseconds()) / 1000 }
+
+// processorTime is what this process and the plugin have used together.
+func processorTime(pid int) (time.Duration, error) {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0, err
+	}
+	own := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	// Nanoseconds on a processor, per thread; /proc/PID/stat counts in hundredths of a second.
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, task := range tasks {
+		text, err := os.ReadFile(task)
+		if err != nil {
+			return 0, err
+		}
+		fields := strings.Fields(string(text))
+		if len(fields) == 0 {
+			return 0, fmt.Errorf("%s is empty", task)
+		}
+		used, err := strconv.ParseInt(fields[0], 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		own += time.Duration(used)
+	}
+	return own, nil
+}
+
+func residentBytes(pid int) (uint64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("no memory of process %d", pid)
+	}
+	pages, err := strconv.ParseUint(fields[1], 10, 64)
+	return pages * uint64(os.Getpagesize()), err
+}
