@@ -42,7 +42,8 @@ impl Threads {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.runtime.as_ref().map(|runtime| runtime.spawn(future))
+        // A call is kilobytes of state, which would be copied at every step from here to the thread.
+        self.runtime.as_ref().map(|runtime| runtime.spawn(Box::pin(future)))
     }
 }
 

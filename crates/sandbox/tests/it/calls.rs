@@ -61,6 +61,66 @@ async fn a_fresh_instance_remembers_nothing() {
     assert_eq!(plugin.warm_instances(), 0);
 }
 
+/// Answers two digits: 0 or 1 whether everything that a guest can write to is as it was made, and what of it is not. Then
+/// it writes to all of it: data, untouched memory (every `stride` bytes), grown memory, a table.
+fn scribbler(stride: u32) -> Guest {
+    let answer = Blob::measurement(4096).phase(1).value("00");
+    Guest::metric()
+        .memory("20")
+        .item(&answer.data())
+        .item("(data (i32.const 300000) \"as made\") (table $table 600 funcref)")
+        .item("(func $any) (elem declare func $any)")
+        .body(
+            "run",
+            &format!("(local $at i32) (local $grown i32) (local $wrong i32)
+             (if (i64.ne (i64.load (i32.const 299999)) (i64.const 0x6564616d20736100)) (then (local.set $wrong (i32.const 1))))
+             (local.set $at (i32.const 131072))
+             (loop $look
+               (if (i64.ne (i64.load offset=8 (local.get $at)) (i64.const 0)) (then (local.set $wrong (i32.const 2))))
+               (i64.store offset=8 (local.get $at) (i64.const -1))
+               (local.set $at (i32.add (local.get $at) (i32.const {stride})))
+               (br_if $look (i32.lt_u (local.get $at) (i32.const 1310720))))
+             (i64.store (i32.const 300000) (i64.const -1))
+             (local.set $grown (i32.mul (memory.grow (i32.const 4)) (i32.const 65536)))
+             (if (i32.ne (local.get $grown) (i32.const 1310720)) (then (local.set $wrong (i32.const 3))))
+             (if (i64.ne (i64.load (local.get $grown)) (i64.const 0)) (then (local.set $wrong (i32.const 4))))
+             (i64.store (local.get $grown) (i64.const -1))
+             (if (i32.eqz (ref.is_null (table.get $table (i32.const 599)))) (then (local.set $wrong (i32.const 5))))
+             (table.set $table (i32.const 599) (ref.func $any))
+             (i32.store8 (i32.const 4200) (i32.add (i32.const 48) (i32.ne (local.get $wrong) (i32.const 0))))
+             (i32.store8 (i32.const 4201) (i32.add (i32.const 48) (local.get $wrong)))
+             (i32.const 4096)"),
+        )
+}
+
+/// Places are reused, and what the last guest wrote is put back or given back: less than a place keeps, and more.
+#[tokio::test]
+async fn a_place_is_as_new_for_the_next_instance() {
+    let mut config = config();
+    config.pool = Pool {
+        instances: 1,
+        ..Pool::default()
+    };
+    let mut bench = Bench::new();
+    bench.sandbox = Sandbox::new(config).unwrap();
+    // Few pages; all of them; every other one, which are more stretches than the system tells at once.
+    for stride in [65536, 4096, 8192] {
+        let plugin = bench.metric(&scribbler(stride)).await;
+        assert_eq!(values(&plugin, 4).await, ["00"; 4], "{stride}");
+        // Another plugin gets what the first one left.
+        let other = scribbler(stride).item("(global $other i32 (i32.const 1))");
+        let other = bench.metric(&other).await;
+        assert_eq!(values(&other, 4).await, ["00"; 4], "{stride}");
+        assert_eq!(values(&plugin, 1).await, ["00"], "{stride}");
+    }
+    // Where an instance is kept, the same guest sees what it wrote.
+    let warm = Bench::with(json!({"instances": {"mode": "warm"}}));
+    let warm = warm.metric(&scribbler(4096)).await;
+    assert_eq!(values(&warm, 1).await, ["00"]);
+    settled(&warm, 1).await;
+    assert_eq!(values(&warm, 1).await, ["15"]);
+}
+
 #[tokio::test]
 async fn a_warm_instance_is_initialised_once_and_replaced_after_its_calls() {
     let bench = Bench::with(json!({"instances": {"mode": "warm", "max": 1, "calls": 3}}));
