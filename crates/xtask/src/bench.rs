@@ -3,32 +3,19 @@
 use anyhow::Result;
 
 use crate::{
-    plugins,
+    peers, plugins,
     process::{cargo, run as run_command},
 };
 
-/// Runs the benchmarks: what a call costs (`calls`), and how late faults end (`faults`). Without a name all of them; what
-/// follows the name goes to the benchmark.
+/// Runs the benchmarks (`tests/benches/budgets`); `arguments` name some, and are passed on.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let plugins = plugins::run()?;
-    let (name, rest) = arguments
-        .split_first()
-        .map_or(("", &[][..]), |(name, rest)| (name.as_str(), rest));
-    if name != "faults" {
-        let rest = if name == "calls" { rest } else { arguments };
-        run_command(cargo(&["bench", "--package", "rollcage-sandbox", "--"]).args(rest))?;
+    let peers = peers::run()?;
+    let bench = ["bench", "--package", "rollcage-tests", "--bench", "budgets", "--"];
+    let mut budgets = cargo(&bench);
+    budgets.args(arguments).env(plugins::VARIABLE, plugins);
+    if let Some(peers) = peers {
+        budgets.env(peers::VARIABLE, peers);
     }
-    if name == "faults" || name.is_empty() {
-        let faults = [
-            "run",
-            "--release",
-            "--package",
-            "rollcage-tests",
-            "--example",
-            "faults",
-            "--",
-        ];
-        run_command(cargo(&faults).args(rest).env(plugins::VARIABLE, plugins))?;
-    }
-    Ok(())
+    run_command(&mut budgets)
 }

@@ -4,13 +4,14 @@
 //! plugins  every folder of examples/ ──> target/plugins/<folder>.wasm
 //! test     plugins, then format, clippy, docs and tests with warnings denied
 //! demo     plugins, then `rollcage dev examples/analysis` (release build)
-//! bench    plugins, then the benchmarks (release build)
+//! bench    plugins, the original's client and a native plugin (with Go), then the benchmarks (release build)
 //! docs     rewrites the generated pages of docs/
 //! ```
 
 mod bench;
 mod demo;
 mod docs;
+mod peers;
 mod plugins;
 mod process;
 mod test;
