@@ -716,3 +716,116 @@ fn a_type_of_ours_that_is_no_object() {
         assert_eq!(serde_json::to_value(read).unwrap(), read_as);
     }
 }
+
+#[test]
+fn x11_steps_beyond_the_fields() {
+    let of = leak::last("P { P:i32 }");
+    let definition = fixed("00 7f 03 01 01 01 50 01 ff 80 00 01 01 01 01 50 01 04 00 00 00");
+    for step in ["02", "f8 ff*8", "f8 7f ff*7"] {
+        let value = fixed(&format!("00 ff 80 {step} 02 00"));
+        assert!(
+            refused(of, &format!("{definition} {value}")).contains("out of bounds"),
+            "{step}"
+        );
+    }
+    // Without its end, and with more behind it: Go reads both.
+    assert_eq!(
+        one(of, &format!("{definition} 04 ff 80 01 02")).unwrap(),
+        json!({"p": 1})
+    );
+    assert_eq!(
+        one(of, &format!("{definition} 07 ff 80 01 02 00 aa bb")).unwrap(),
+        json!({"p": 1})
+    );
+}
+
+#[test]
+fn x14_types_of_themselves() {
+    let of = leak::last("P { P:[]i32 M:{}s X:i32 }");
+    // 64 is []64, 65 is map[string]65, 66 is P.
+    let definitions = |p: &str, m: &str| {
+        fixed(&format!(
+            "00 7f 02 01 02 ff 80 00 01 ff 80 00 00
+             00 ff 81 04 01 02 ff 82 00 01 0c 01 ff 82 00 00
+             00 ff 83 03 01 02 ff 84 00 01 03 01 01 {p} 01 ff 80 00 01 01 {m} 01 ff 82 00 01 01 58 01 04 00 00 00"
+        ))
+    };
+    // Neither is ours.
+    assert!(refused(of, &format!("{} 03 ff 84 00", definitions("50", "4e"))).contains("wrong type"));
+    assert!(refused(of, &format!("{} 03 ff 84 00", definitions("51", "4d"))).contains("wrong type"));
+    // Where nobody wants them their depth is bounded.
+    for (from, level) in [("01", "01"), ("02", "01 00")] {
+        let levels = |count| [from, &vec![level; count].join(" ")].join(" ");
+        let deep = format!("00 ff 84 {} 00 00", levels(100_000));
+        let mut stream = bytes(&definitions("51", "4e"));
+        crate::put::bytes(&mut stream, &bytes(deep.split_once(' ').unwrap().1));
+        let mut rest = stream.as_slice();
+        let value = Decoder::default()
+            .next(&mut rest)
+            .unwrap()
+            .unwrap()
+            .decode::<Json>(of)
+            .unwrap_err();
+        assert!(value.to_string().contains("too deeply"), "{value}");
+    }
+}
+
+#[test]
+fn x20_a_type_that_never_comes() {
+    let skipped =
+        "00 7f 03 01 01 01 50 01 ff 80 00 01 02 01 01 51 01 ff c8 00 01 01 50 01 04 00 00 00\n00 ff 80 02 02 00";
+    assert!(refused(leak::last("P { P:i32 }"), &fixed(skipped)).contains("undefined"));
+    // Deeper than one looks in advance.
+    let deeper = "00 7f 03 01 01 01 50 01 ff 80 00 01 02 01 01 51 01 ff 82 00 01 01 50 01 04 00 00 00
+        00 ff 81 02 01 02 ff 82 00 01 ff c8 00 00
+        00 ff 80 01 01 00 01 02 00";
+    assert!(refused(leak::last("P { P:i32 }"), &fixed(deeper)).contains("undefined"));
+}
+
+#[test]
+fn x21_interfaces_in_interfaces_are_dropped_by_their_length() {
+    // struct { A any; B string }, and ten thousand of struct { V any } in A.
+    let head = "00 7f 03 01 01 01 53 01 ff 80 00 01 02 01 01 41 01 10 00 01 01 42 01 0c 00 00 00
+        00 ff 81 03 01 01 01 49 01 ff 82 00 01 01 01 01 56 01 10 00 00 00";
+    let mut value = vec![0];
+    for _ in 0..10_000 {
+        let mut outer = bytes("01 49 ff 82");
+        let mut inner = vec![1];
+        inner.extend(value);
+        inner.push(0);
+        crate::put::bytes(&mut outer, &inner);
+        value = outer;
+    }
+    let mut message = bytes("ff 80 01");
+    message.extend(value);
+    message.extend(bytes("01 01 78 00"));
+    let mut stream = bytes(&fixed(head));
+    crate::put::bytes(&mut stream, &message);
+    let mut rest = stream.as_slice();
+    let read: Json = Decoder::default()
+        .next(&mut rest)
+        .unwrap()
+        .unwrap()
+        .decode(leak::last("S { B:s }"))
+        .unwrap();
+    assert_eq!(read, json!({"b": "x"}));
+}
+
+#[test]
+fn x24_a_text_of_50_mb_is_never_waited_for() {
+    let mut encoder = Encoder::new();
+    let mut stream = Vec::new();
+    let head = wire::Response {
+        error: "x".repeat(50 << 20),
+        ..Default::default()
+    };
+    encoder.value(types::RPC_RESPONSE, &head, &mut stream).unwrap();
+    // The definition, and the first bytes of the value.
+    let mut rest = &stream[..200];
+    let error = Decoder::default().next(&mut rest).unwrap_err();
+    assert!(
+        matches!(error, DecodeError::TooLong { limit: 16_777_216, .. }),
+        "{error}"
+    );
+    assert!(error.ends_stream());
+}

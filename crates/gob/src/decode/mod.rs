@@ -111,7 +111,6 @@ impl Decoder {
     /// Takes the content of one message. `None` when it has no value yet, only types.
     pub fn message<'d>(&mut self, body: &'d [u8]) -> Result<Option<Value<'_, 'd>>, DecodeError> {
         let content = self.absorb(body)?;
-        self.defined = content.is_none();
         Ok(content.map(|content| Value { decoder: self, content }))
     }
 
@@ -122,7 +121,6 @@ impl Decoder {
             let (message, rest) = buffer.split_at(range.end);
             *buffer = rest;
             let content = self.absorb(message.get(range).unwrap_or_default())?;
-            self.defined = content.is_none();
             if let Some(content) = content {
                 return Ok(Some(Value { decoder: self, content }));
             }
@@ -130,7 +128,13 @@ impl Decoder {
         Ok(None)
     }
 
-    fn absorb<'d>(&mut self, mut from: &'d [u8]) -> Result<Option<Content<'d>>, DecodeError> {
+    fn absorb<'d>(&mut self, from: &'d [u8]) -> Result<Option<Content<'d>>, DecodeError> {
+        let content = self.content(from);
+        self.defined = matches!(content, Ok(None));
+        content
+    }
+
+    fn content<'d>(&mut self, mut from: &'d [u8]) -> Result<Option<Content<'d>>, DecodeError> {
         if self.pending.is_none() {
             let id = take::id(&mut from).map_err(DecodeError::in_stream)?;
             if id < 0 {

@@ -47,6 +47,13 @@ impl<'a, 'd> Input<'a, 'd> {
         self.remotes.skip(&mut self.bytes, id, &self.limits)
     }
 
+    /// Bytes that are JSON, of which any four may become a part.
+    fn json(&mut self) -> Result<Bytes<'d>, DecodeError> {
+        let bytes = take::bytes(&mut self.bytes)?;
+        self.charge(bytes.len() / 4)?;
+        Ok(bytes)
+    }
+
     /// A text; Go does not promise UTF-8.
     fn text(&mut self) -> Result<Cow<'d, str>, DecodeError> {
         Ok(String::from_utf8_lossy(take::bytes(&mut self.bytes)?))
@@ -89,7 +96,8 @@ impl<'r, 'a, 'd> Reader<'r, 'a, 'd> {
         while let Some(at) = take::field(&mut self.input.bytes, before, steps.len())? {
             before = i64::try_from(at).unwrap_or(i64::MAX);
             match steps.get(at) {
-                Some(Step::Field(_, _, Op::String | Op::Json)) => text = take::bytes(&mut self.input.bytes)?,
+                Some(Step::Field(_, _, Op::String)) => text = take::bytes(&mut self.input.bytes)?,
+                Some(Step::Field(_, _, Op::Json)) => text = self.input.json()?,
                 Some(Step::Field(_, 0, Op::Int(bits))) => kind = self.input.int(*bits)?,
                 Some(Step::Field(_, _, Op::Int(bits))) => number = self.input.int(*bits)?,
                 Some(Step::Skip(id)) => self.input.skip(*id)?,
@@ -138,7 +146,7 @@ impl<'d> Deserializer<'d> for Reader<'_, '_, 'd> {
                 Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
                 Cow::Owned(text) => visitor.visit_string(text),
             },
-            Op::Json => json(take::bytes(&mut input.bytes)?, visitor),
+            Op::Json => json(input.json()?, visitor),
             Op::Time => {
                 let time = time::read(take::bytes(&mut input.bytes)?).map_err(DecodeError::value)?;
                 visitor.visit_string(time.to_string())
@@ -202,7 +210,7 @@ impl<'d> Deserializer<'d> for Reader<'_, '_, 'd> {
         match self.op {
             // Raw JSON asks serde_json by this way.
             Op::Json => {
-                let bytes = take::bytes(&mut self.input.bytes)?;
+                let bytes = self.input.json()?;
                 serde_json::Deserializer::from_slice(bytes)
                     .deserialize_newtype_struct(name, visitor)
                     .map_err(|error| DecodeError::value(format!("no JSON: {error}")))

@@ -74,7 +74,7 @@ fn changed_streams_are_refused_by_both_or_by_none() -> anyhow::Result<()> {
         usize::try_from(next % below as u64).unwrap()
     };
     let (mut questions, mut streams) = (Vec::new(), Vec::new());
-    for seed in 0..40 {
+    for seed in 0..runs(40) {
         let sample = random(&mut oracle, 5000 + seed, 17, 0.3)?;
         let bytes = BASE64_STANDARD.decode(&sample.stream)?;
         for _ in 0..25 {
@@ -110,6 +110,14 @@ fn changed_streams_are_refused_by_both_or_by_none() -> anyhow::Result<()> {
     assert!(both > 100 && none > 100, "{both} {none}");
     assert!(unlike.is_empty(), "{}", unlike.join("\n"));
     Ok(())
+}
+
+/// How many streams: more for a longer look, by GOB_STREAMS.
+pub fn runs(usual: u32) -> u32 {
+    let wanted = std::env::var("GOB_STREAMS")
+        .ok()
+        .and_then(|streams| streams.parse().ok());
+    wanted.unwrap_or(usual)
 }
 
 /// Where we refuse what Go reads, or the other way round.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    bytes::runs,
     oracle::Oracle,
     values::{read, rewrite_typed, write, write_typed},
 };
@@ -110,11 +111,11 @@ fn values_mean_the_same_to_go() -> anyhow::Result<()> {
     };
     let mut compared = 0;
     // Sparse and dense ones; and once everything there is, which is a few hundred KiB.
-    for (seed, density) in (0..60_u32).map(|seed| (seed, 0.05 + f64::from(seed % 12) / 16.0)) {
+    for (seed, density) in (0..runs(60)).map(|seed| (seed, 0.05 + f64::from(seed % 12) / 16.0)) {
         compared +=
             compare(&mut oracle, seed, 51, density).with_context(|| format!("seed {seed}, density {density}"))?;
     }
     compared += compare(&mut oracle, 1000, 17, 1.0)?;
-    assert!(compared >= 3000, "{compared}");
+    assert!(compared >= 3000 || runs(60) < 60, "{compared}");
     Ok(())
 }
