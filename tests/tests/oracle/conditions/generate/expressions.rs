@@ -112,7 +112,8 @@ impl Builder<'_> {
 
     /// Any function with any arguments.
     fn any_call(&mut self) -> String {
-        let name = self.pick(forms::FUNCTIONS);
+        let names: Vec<&str> = forms::FUNCTIONS.split_whitespace().collect();
+        let name = self.pick(&names);
         let arguments: Vec<String> = (0..self.rng.usize(..4))
             .map(|_| {
                 let ty = self.pick(&TYPES);
