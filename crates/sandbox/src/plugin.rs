@@ -334,10 +334,11 @@ impl Inner {
             }
         };
         let keep = outcome.is_ok() && setup == Setup::Serving && self.warm.is_on();
-        // The caller goes on while the instance is taken down.
+        // A kept instance is there for the caller's next call; others are taken down while the caller goes on.
+        let taken_down = if keep { self.warm.put(live) } else { Some(live) };
         let _ = reply.send(outcome);
+        drop(taken_down);
         if keep {
-            drop(self.warm.put(live));
             self.reap();
         }
     }
