@@ -21,6 +21,9 @@ const COMPONENT: &str = "rollouts-controller";
 /// Bytes of a message; what the newer Events API allows.
 const MESSAGE: usize = 1024;
 
+/// Names that are tried for an Event.
+const NAMES: usize = 16;
+
 /// Writes Events. A failure is logged and otherwise forgotten: no decision rests on an Event.
 pub struct EventRecorder {
     client: Client,
@@ -52,9 +55,28 @@ impl EventRecorder {
         };
         let api: Api<KubeEvent> = Api::namespaced(self.client.clone(), namespace);
         for event in events {
-            let object = self.object(about, namespace, name, event);
-            if let Err(error) = api.create(&PostParams::default(), &object).await {
+            if let Err(error) = self.create(&api, about, namespace, name, event).await {
                 tracing::warn!(namespace, name, reason = event.reason, %error, "event not written");
+            }
+        }
+    }
+
+    async fn create(
+        &self,
+        api: &Api<KubeEvent>,
+        about: &ObjectReference,
+        namespace: &str,
+        name: &str,
+        event: &Event,
+    ) -> Result<(), kube::Error> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let object = self.object(about, namespace, name, event);
+            match api.create(&PostParams::default(), &object).await {
+                // Another process gave this name at the same instant.
+                Err(kube::Error::Api(status)) if status.code == 409 && tries < NAMES => {}
+                written => return written.map(|_| ()),
             }
         }
     }

@@ -13,6 +13,7 @@ mod plugins;
 mod providers;
 mod retention;
 mod secrets;
+mod simulation;
 mod ttl;
 mod verdicts;
 mod waiting;

@@ -30,6 +30,10 @@ impl Clock for TestClock {
 }
 
 impl TestClock {
+    pub fn new(now: Timestamp) -> Self {
+        Self(Mutex::new(now))
+    }
+
     pub fn set(&self, now: Timestamp) {
         *self.0.lock().unwrap() = now;
     }
@@ -106,7 +110,7 @@ fn client(server: &Arc<ApiServer>, trouble: &Arc<Trouble>) -> Client {
 
 impl World {
     pub fn new() -> Self {
-        let clock = Arc::new(TestClock(Mutex::new(START.parse().unwrap())));
+        let clock = Arc::new(TestClock::new(START.parse().unwrap()));
         let now = clock.clone();
         let server = ApiServer::new(Arc::new(move || now.now()));
         let plugins = Arc::new(Plugins::default());
