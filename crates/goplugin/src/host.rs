@@ -5,6 +5,7 @@ use std::{io, os::unix::process::ExitStatusExt as _, path::Path, time::Duration}
 use bytes::Bytes;
 use rollcage_api::plugin::PluginKind;
 use rollcage_core::{Fault, Phase};
+use rollcage_gob::{Encoder, Value, types};
 use tokio::{
     io::AsyncReadExt as _,
     net::{TcpStream, UnixStream, unix::pipe},
@@ -19,7 +20,7 @@ use crate::{
     launch::{self, Launched, Launcher, Spec},
     logs::{LogSink, LogStream, Logger, SETTLE, Tail},
     process::{Exit, Killed, Process, TaskLimit},
-    rpc::{CallLimits, Client, Codec, Control, RpcError},
+    rpc::{CallLimits, Client, RpcError},
     yamux::{Role, Session, Socket, Stream, Times},
 };
 
@@ -38,7 +39,7 @@ pub struct NativePlugin {
     spec: Spec,
     process: Process,
     session: Session,
-    control: Client<Control>,
+    control: Client,
     tasks: TaskLimit,
     stderr: Tail,
     /// Read its pipes and output streams; they end with it.
@@ -165,31 +166,24 @@ impl NativePlugin {
     }
 
     async fn control_call(&self, method: &str, deadline: Duration) -> Result<(), RpcError> {
-        let argument = |_: &mut _, out: &mut Vec<u8>| {
-            Control::put_true(out);
-            Ok(())
-        };
+        let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.value(types::BOOL, &true, to);
         // Whatever it answers is fine.
-        self.control.call(method, argument, |_, _| Ok(()), deadline).await
+        self.control.call(method, argument, |_| Ok(()), deadline).await
     }
 
     /// Reaches the service of this plugin's kind. Each call of this makes a fresh object in the plugin.
-    pub async fn dispense<C: Codec>(&self, limits: CallLimits, deadline: Duration) -> Result<Client<C>, DispenseError> {
+    pub async fn dispense(&self, limits: CallLimits, deadline: Duration) -> Result<Client, DispenseError> {
         let name = match self.spec.plugin.kind {
             PluginKind::MetricProvider => "RpcMetricProviderPlugin",
             PluginKind::TrafficRouter => "RpcTrafficRouterPlugin",
             PluginKind::Step => "RpcStepPlugin",
         };
-        let argument = move |_: &mut _, out: &mut Vec<u8>| {
-            Control::put_text(name, out);
-            Ok(())
-        };
-        let read = |_: &mut _, value: &[u8]| Control::uint(value);
+        let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.value(types::STRING, name, to);
+        let read = |value: Value<'_, '_>| value.decode(types::UINT32);
         let number = self
             .control
             .call("Dispenser.Dispense", argument, read, deadline)
             .await?;
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
         let (stream, rest) = broker::dial(&self.session, number).await?;
         Ok(Client::new(stream, rest, limits))
     }

@@ -40,6 +40,19 @@ pub struct Launcher {
     pub arguments: Vec<OsString>,
 }
 
+/// The first argument by which `rollcage` becomes a launcher.
+pub const LAUNCH: &str = "launch-native";
+
+impl Launcher {
+    /// `rollcage` itself, at this absolute path.
+    pub fn rollcage(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: vec![LAUNCH.into()],
+        }
+    }
+}
+
 /// Limits of a native process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessLimits {

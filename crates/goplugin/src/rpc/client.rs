@@ -8,6 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use rollcage_gob::{
+    DecodeError, Decoder, EncodeError, Encoder, Limits, Value, types,
+    wire::{Request, Response},
+};
 use tokio::{
     sync::oneshot,
     task::AbortHandle,
@@ -15,30 +19,36 @@ use tokio::{
 };
 
 use super::{
-    CallLimits, Codec, CodecError, Response, RpcError,
-    codec::is_definition,
-    message::{Message, Messages, number},
+    CallLimits, RpcError,
+    message::{Message, Messages, definitions, is_definition},
 };
 use crate::yamux::{SessionError, Stream};
 
-/// What waits for an answer: it gets the decoder and the value, or why there is none.
-type Answer<C> = Box<dyn FnOnce(Result<(&mut <C as Codec>::Decoder, &[u8]), RpcError>) -> Result<(), RpcError> + Send>;
+/// What waits for an answer: it gets the value, or why there is none. An error that it returns ends the stream.
+type Answer = Box<dyn FnOnce(Result<Value<'_, '_>, RpcError>) -> Result<(), RpcError> + Send>;
 
-struct Pending<C: Codec> {
+struct Pending {
     next: u64,
-    answers: HashMap<u64, Answer<C>>,
+    answers: HashMap<u64, Answer>,
     over: bool,
 }
 
-struct Inner<C: Codec> {
-    stream: Stream,
-    limits: CallLimits,
-    encoder: tokio::sync::Mutex<C::Encoder>,
-    pending: Mutex<Pending<C>>,
+/// The sending half.
+struct Sender {
+    encoder: Encoder,
+    /// Definitions that the encoder believes to be sent, and that go out with the next call.
+    owed: Vec<u8>,
 }
 
-impl<C: Codec> Inner<C> {
-    fn pending(&self) -> MutexGuard<'_, Pending<C>> {
+struct Inner {
+    stream: Stream,
+    limits: CallLimits,
+    sender: tokio::sync::Mutex<Sender>,
+    pending: Mutex<Pending>,
+}
+
+impl Inner {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -57,7 +67,10 @@ impl<C: Codec> Inner<C> {
 
     async fn read(&self, first: Bytes) -> RpcError {
         let mut messages = Messages::new(self.limits.output);
-        let mut decoder = C::Decoder::default();
+        let mut decoder = Decoder::new(Limits {
+            message: usize::try_from(self.limits.output).unwrap_or(usize::MAX),
+            ..Limits::default()
+        });
         let mut header: Option<Response> = None;
         messages.push(&first);
         drop(first);
@@ -80,54 +93,51 @@ impl<C: Codec> Inner<C> {
         }
     }
 
-    fn message(
-        &self,
-        message: Message,
-        decoder: &mut C::Decoder,
-        header: &mut Option<Response>,
-    ) -> Result<(), RpcError> {
-        let first = match &message {
-            Message::Whole(bytes) => bytes,
-            Message::TooLarge { head, .. } => head,
-        };
-        let definition = is_definition(first).ok_or_else(|| RpcError::Header(CodecError("an empty message".into())))?;
+    fn message(&self, message: Message, decoder: &mut Decoder, header: &mut Option<Response>) -> Result<(), RpcError> {
+        let broken = |error: DecodeError| RpcError::Header(Arc::new(error));
         let whole = match message {
-            Message::Whole(bytes) => Ok(bytes),
-            Message::TooLarge { length, .. } => Err(RpcError::Output {
-                size: length,
-                limit: self.limits.output,
-            }),
+            Message::Whole(bytes) => bytes,
+            Message::TooLarge { length, head } => {
+                let error = RpcError::Output {
+                    size: length,
+                    limit: self.limits.output,
+                };
+                // An answer is lost, and the stream goes on behind it. Without a type, or a header, it cannot.
+                return match header.take() {
+                    Some(response) if !is_definition(&head) => {
+                        let answer = self.pending().answers.remove(&response.seq);
+                        answer.map_or(Ok(()), |answer| answer(Err(error)))
+                    }
+                    _ => Err(error),
+                };
+            }
         };
-        if definition {
-            // Without this type nothing behind it can be read.
-            return C::define(decoder, &whole?).map_err(RpcError::Header);
-        }
-        let Some(response) = header.take() else {
-            *header = Some(C::response(decoder, &whole?).map_err(RpcError::Header)?);
+        let Some(value) = decoder.message(&whole).map_err(broken)? else {
             return Ok(());
         };
-        // Of a call that was given up, or that never was: what follows is read and dropped.
+        let Some(response) = header.take() else {
+            *header = Some(value.decode(types::RPC_RESPONSE).map_err(broken)?);
+            return Ok(());
+        };
+        // Of a call that was given up, or that never was: the value is passed over.
         let Some(answer) = self.pending().answers.remove(&response.seq) else {
             return Ok(());
         };
-        if !response.error.is_empty() {
-            return answer(Err(RpcError::Server(response.error)));
-        }
-        match whole {
-            Ok(value) => answer(Ok((decoder, &value))),
-            // This answer is lost, the stream goes on behind it.
-            Err(error) => answer(Err(error)),
+        if response.error.is_empty() {
+            answer(Ok(value))
+        } else {
+            answer(Err(RpcError::Server(response.error)))
         }
     }
 }
 
 /// Calls the methods of one service. Calls run side by side and their answers may come in any order.
-pub struct Client<C: Codec> {
-    inner: Arc<Inner<C>>,
+pub struct Client {
+    inner: Arc<Inner>,
     reader: AbortHandle,
 }
 
-impl<C: Codec> fmt::Debug for Client<C> {
+impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("stream", &self.inner.stream)
@@ -135,13 +145,16 @@ impl<C: Codec> fmt::Debug for Client<C> {
     }
 }
 
-impl<C: Codec> Client<C> {
+impl Client {
     /// Speaks net/rpc on `stream`, of which `first` was read already.
     pub(crate) fn new(stream: Stream, first: Bytes, limits: CallLimits) -> Self {
         let inner = Arc::new(Inner {
             stream,
             limits,
-            encoder: tokio::sync::Mutex::default(),
+            sender: tokio::sync::Mutex::new(Sender {
+                encoder: Encoder::new(),
+                owed: Vec::new(),
+            }),
             pending: Mutex::new(Pending {
                 next: 0,
                 answers: HashMap::new(),
@@ -160,25 +173,26 @@ impl<C: Codec> Client<C> {
         Self { inner, reader }
     }
 
-    /// Calls `method` and waits for its answer at most `deadline`.
+    /// Calls `method` (`Service.Method`) and waits for its answer at most `deadline`.
     ///
-    /// `argument` appends the argument; when it fails it leaves the encoder as it was, and nothing is sent. `answer` reads
-    /// the value.
+    /// `argument` appends one value; `answer` reads one. What `answer` makes of the value is done while other answers wait.
     pub async fn call<T: Send + 'static>(
         &self,
         method: &str,
-        argument: impl FnOnce(&mut C::Encoder, &mut Vec<u8>) -> Result<(), CodecError>,
-        answer: impl FnOnce(&mut C::Decoder, &[u8]) -> Result<T, CodecError> + Send + 'static,
+        argument: impl FnOnce(&mut Encoder, &mut Vec<u8>) -> Result<(), EncodeError>,
+        answer: impl FnOnce(Value<'_, '_>) -> Result<T, DecodeError> + Send + 'static,
         deadline: Duration,
     ) -> Result<T, RpcError> {
         let until = Instant::now() + deadline;
         let (sender, receiver) = oneshot::channel();
         let registered = self.register(Box::new(move |result| {
-            let (result, stream) = match result {
-                Ok((decoder, value)) => match answer(decoder, value) {
-                    Ok(value) => (Ok(value), Ok(())),
-                    Err(error) => (Err(RpcError::Body(error.clone())), Err(RpcError::Body(error))),
-                },
+            let (result, stream) = match result.map(answer) {
+                Ok(Ok(value)) => (Ok(value), Ok(())),
+                Ok(Err(error)) => {
+                    let ends = error.ends_stream();
+                    let error = RpcError::Body(Arc::new(error));
+                    (Err(error.clone()), if ends { Err(error) } else { Ok(()) })
+                }
                 Err(error) => (Err(error), Ok(())),
             };
             // Whoever waited may have given up.
@@ -194,7 +208,7 @@ impl<C: Codec> Client<C> {
             .unwrap_or(Err(RpcError::Deadline { after: deadline }))
     }
 
-    fn register(&self, answer: Answer<C>) -> Result<Registered<'_, C>, RpcError> {
+    fn register(&self, answer: Answer) -> Result<Registered<'_>, RpcError> {
         let mut pending = self.inner.pending();
         if pending.over {
             return Err(RpcError::Shutdown);
@@ -212,29 +226,34 @@ impl<C: Codec> Client<C> {
         &self,
         method: &str,
         seq: u64,
-        argument: impl FnOnce(&mut C::Encoder, &mut Vec<u8>) -> Result<(), CodecError>,
+        argument: impl FnOnce(&mut Encoder, &mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<(), RpcError> {
         // Types are defined in the order in which they are sent: encoding and sending are one step, without a point in
         // between at which a caller could give up.
-        let mut encoder = self.inner.encoder.lock().await;
+        let mut sender = self.inner.sender.lock().await;
         self.inner.stream.ready().await.map_err(RpcError::Session)?;
-        let mut body = Vec::new();
-        argument(&mut encoder, &mut body).map_err(RpcError::Argument)?;
-        if body.len() as u64 > self.inner.limits.input {
-            // The encoder believes that these types were sent; so they are, without the value.
-            self.inner
-                .stream
-                .push(definitions(&body).into())
-                .map_err(RpcError::Session)?;
-            return Err(RpcError::Input {
-                size: body.len() as u64,
+        let Sender { encoder, owed } = &mut *sender;
+        let mut whole = std::mem::take(owed);
+        let owing = whole.len();
+        let request = Request {
+            service_method: method.to_owned(),
+            seq,
+        };
+        let encoded = encoder
+            .value(types::RPC_REQUEST, &request, &mut whole)
+            .and_then(|()| argument(encoder, &mut whole));
+        let size = (whole.len() - owing) as u64;
+        let refused = match encoded {
+            Err(error) => RpcError::Argument(Arc::new(error)),
+            Ok(()) if size > self.inner.limits.input => RpcError::Input {
+                size,
                 limit: self.inner.limits.input,
-            });
-        }
-        let mut whole = Vec::with_capacity(body.len() + 128);
-        C::request(&mut encoder, method, seq, &mut whole);
-        whole.extend_from_slice(&body);
-        self.inner.stream.push(whole.into()).map_err(RpcError::Session)
+            },
+            Ok(()) => return self.inner.stream.push(whole.into()).map_err(RpcError::Session),
+        };
+        // A header without its value would be read as that of the next call: only the types stay.
+        *owed = definitions(&whole);
+        Err(refused)
     }
 
     /// Ends our side; calls that wait still get their answers.
@@ -248,33 +267,19 @@ impl<C: Codec> Client<C> {
     }
 }
 
-impl<C: Codec> Drop for Client<C> {
+impl Drop for Client {
     fn drop(&mut self) {
         self.reader.abort();
     }
 }
 
-/// The messages of `body` that define types.
-fn definitions(body: &[u8]) -> Vec<u8> {
-    let (mut all, mut rest) = (Vec::new(), body);
-    while let Ok(Some((length, used))) = number(rest) {
-        let end = used.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
-        let (whole, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-        if whole.get(used..).and_then(is_definition) == Some(true) {
-            all.extend_from_slice(whole);
-        }
-        rest = after;
-    }
-    all
-}
-
 /// A call that waits; dropped, it is given up.
-struct Registered<'a, C: Codec> {
-    inner: &'a Inner<C>,
+struct Registered<'a> {
+    inner: &'a Inner,
     seq: u64,
 }
 
-impl<C: Codec> Drop for Registered<'_, C> {
+impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.inner.pending().answers.remove(&self.seq);
     }

@@ -1,4 +1,7 @@
 //! Messages out of the bytes of a stream: an unsigned number, and as many bytes.
+//!
+//! What is in a message is the gob crate's. Where it ends is found here as well, because one that is too large is dropped
+//! here and the stream goes on.
 
 use std::ops::Range;
 
@@ -84,6 +87,25 @@ impl Messages {
         message.advance(used);
         Ok(Some(Message::Whole(message)))
     }
+}
+
+/// Whether a message defines a type: its first number is negative.
+pub(super) fn is_definition(message: &[u8]) -> bool {
+    matches!(number(message), Ok(Some((number, _))) if number & 1 == 1)
+}
+
+/// The messages of `whole`, our own, that define types.
+pub(super) fn definitions(whole: &[u8]) -> Vec<u8> {
+    let (mut all, mut rest) = (Vec::new(), whole);
+    while let Ok(Some((length, used))) = number(rest) {
+        let end = used.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        let (message, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        if message.get(used..).is_some_and(is_definition) {
+            all.extend_from_slice(message);
+        }
+        rest = after;
+    }
+    all
 }
 
 /// An unsigned number at the beginning of `bytes` and how long it is; none if it is not there yet.

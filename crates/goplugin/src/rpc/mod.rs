@@ -8,18 +8,15 @@
 //! A call that is given up leaves its number behind: its answer, when it comes, is read and dropped.
 
 mod client;
-mod codec;
 mod message;
 #[cfg(test)]
 mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-pub use self::{
-    client::Client,
-    codec::{Codec, CodecError, Control, Response},
-    message::MessageError,
-};
+use rollcage_gob::{DecodeError, EncodeError};
+
+pub use self::{client::Client, message::MessageError};
 use crate::yamux::SessionError;
 
 /// How large things may be.
@@ -71,14 +68,14 @@ pub enum RpcError {
     },
     /// The argument cannot be encoded. Nothing was sent.
     #[error("the argument cannot be encoded: {0}")]
-    Argument(CodecError),
-    /// The answer is not what the method answers. The stream is given up, as Go does.
-    #[error("reading body {0}")]
-    Body(CodecError),
+    Argument(Arc<EncodeError>),
+    /// The answer is not what the method answers. (Go gives the stream up; here it goes on where it can be read on.)
+    #[error("reading body gob: {0}")]
+    Body(Arc<DecodeError>),
     /// What came is no net/rpc. The stream is given up.
-    #[error("reading header {0}")]
-    Header(CodecError),
-    /// What came is no gob. The stream is given up.
+    #[error("reading header gob: {0}")]
+    Header(Arc<DecodeError>),
+    /// What came is cut into no messages. The stream is given up.
     #[error("gob: {0}")]
     Message(#[from] MessageError),
     /// The session ended, or the stream did, with the call pending.

@@ -7,14 +7,11 @@ use std::{
 };
 
 use rollcage_core::{FaultKind, Phase};
-use rollcage_goplugin::{
-    CallLimits, Client, CodecError, Control, DispenseError, Killed, NativePlugin, RpcError, StartError,
-};
+use rollcage_gob::{Encoder, types, wire};
+use rollcage_goplugin::{CallLimits, Client, DispenseError, Killed, NativePlugin, RpcError, StartError};
 use tokio::time::timeout;
 
 use crate::support::{Case, SOON, peer};
-
-type Service = Client<Control>;
 
 /// A plugin and its service; nothing where there is no Go.
 macro_rules! started {
@@ -22,61 +19,27 @@ macro_rules! started {
         let Some(peer) = peer() else { return };
         let $case = Case::of(peer);
         let $plugin = $case.start().await.unwrap();
-        let $service: Service = $plugin.dispense(CallLimits::default(), SOON).await.unwrap();
+        let $service: Client = $plugin.dispense(CallLimits::default(), SOON).await.unwrap();
     };
 }
 
-fn uint(mut number: u64) -> Vec<u8> {
-    if number <= 127 {
-        return vec![u8::try_from(number).unwrap()];
-    }
-    let mut digits = vec![];
-    while number > 0 {
-        digits.insert(0, (number & 255) as u8);
-        number >>= 8;
-    }
-    digits.insert(0, u8::try_from(digits.len()).unwrap().wrapping_neg());
-    digits
-}
-
-/// A value of gob's own type `id` as one message.
-fn value(id: u8, payload: &[u8]) -> Vec<u8> {
-    let body = [&[id * 2, 0][..], payload].concat();
-    [uint(body.len() as u64), body].concat()
-}
-
-async fn raw(service: &Service, method: &str, argument: Vec<u8>, deadline: Duration) -> Result<Vec<u8>, RpcError> {
-    let put = move |_: &mut _, out: &mut Vec<u8>| -> Result<(), CodecError> {
-        out.extend(argument);
-        Ok(())
-    };
-    service.call(method, put, |_, value| Ok(value.to_vec()), deadline).await
-}
-
-fn text_of(value: &[u8]) -> String {
-    let skip = match value[2] {
-        length if length <= 127 => 3,
-        length => 3 + usize::from(length.wrapping_neg()),
-    };
-    assert_eq!(value[0], 12, "{value:?}");
-    String::from_utf8_lossy(&value[skip..]).into_owned()
-}
-
-async fn act(service: &Service, what: &str, deadline: Duration) -> Result<String, RpcError> {
-    let argument = value(6, &[uint(what.len() as u64), what.as_bytes().to_vec()].concat());
-    raw(service, "Plugin.Do", argument, deadline)
+/// A method from text to text.
+async fn text(service: &Client, method: &str, what: &str, deadline: Duration) -> Result<String, RpcError> {
+    let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.value(types::STRING, what, to);
+    service
+        .call(method, argument, |value| value.decode(types::STRING), deadline)
         .await
-        .map(|value| text_of(&value))
 }
 
-async fn slow(service: &Service, millis: u64, deadline: Duration) -> Result<u64, RpcError> {
-    let answer = raw(service, "Plugin.Slow", value(3, &uint(millis)), deadline).await?;
-    assert_eq!(answer[..2], [6, 0]);
-    Ok(answer[3..]
-        .iter()
-        .fold(if answer[2] <= 127 { u64::from(answer[2]) } else { 0 }, |sum, digit| {
-            sum << 8 | u64::from(*digit)
-        }))
+async fn act(service: &Client, what: &str, deadline: Duration) -> Result<String, RpcError> {
+    text(service, "Plugin.Do", what, deadline).await
+}
+
+async fn slow(service: &Client, millis: u32, deadline: Duration) -> Result<u32, RpcError> {
+    let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.value(types::UINT32, &millis, to);
+    service
+        .call("Plugin.Slow", argument, |value| value.decode(types::UINT32), deadline)
+        .await
 }
 
 /// H01, N01, N08, L01, A: from the launch to an orderly end.
@@ -84,13 +47,24 @@ async fn slow(service: &Service, millis: u64, deadline: Duration) -> Result<u64,
 async fn h01_l01_a_whole_life() {
     started!(case, plugin, service);
     plugin.ping(SOON).await.unwrap();
-    // `new(any)`: an interface that holds nothing.
-    let nil = vec![3, 16, 0, 0];
-    assert_eq!(
-        text_of(&raw(&service, "Plugin.Type", nil.clone(), SOON).await.unwrap()),
-        "peer"
-    );
-    assert!(raw(&service, "Plugin.InitPlugin", nil, SOON).await.is_ok());
+    // Argo's argument of methods that take none.
+    let nothing = |encoder: &mut Encoder, to: &mut Vec<u8>| {
+        encoder.nil_interface(to);
+        Ok(())
+    };
+    let kind: Result<String, _> = service
+        .call("Plugin.Type", nothing, |value| value.decode(types::STRING), SOON)
+        .await;
+    assert_eq!(kind.unwrap(), "peer");
+    let init: Result<wire::RpcError, _> = service
+        .call(
+            "Plugin.InitPlugin",
+            nothing,
+            |value| value.decode(types::TYPES_RPC_ERROR),
+            SOON,
+        )
+        .await;
+    assert_eq!(init.unwrap().error_string, "");
     // H21: the line that ends Go's own host.
     let strange = r#"{"@level":3,"@message":null}"#;
     assert!(case.log.lock().unwrap().iter().any(|record| record.message == strange));
@@ -114,13 +88,14 @@ async fn n03_n05_calls_and_errors() {
         ("Other.Do", "rpc: can't find service Other.Do"),
         ("Do", "rpc: service/method request ill-formed: Do"),
     ] {
-        let error = raw(&service, method, value(3, &[1]), SOON).await.unwrap_err();
+        let error = text(&service, method, "x", SOON).await.unwrap_err();
         assert_eq!(error.to_string(), says);
     }
-    let error = raw(&service, "Plugin.Do", value(3, &[1]), SOON).await.unwrap_err();
+    // A text where a number is expected.
+    let error = text(&service, "Plugin.Slow", "x", SOON).await.unwrap_err();
     assert!(matches!(error, RpcError::Server(_)), "{error}");
     let service = Arc::new(service);
-    let calls: Vec<_> = (0..1000_u64)
+    let calls: Vec<_> = (0..1000_u32)
         .map(|n| {
             let service = service.clone();
             tokio::spawn(async move { (n % 97, slow(&service, n % 97, SOON).await.unwrap()) })
@@ -159,24 +134,21 @@ async fn l06_a_hang_is_one_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn y04_large_values() {
     started!(case, plugin, service);
-    let bytes: Vec<u8> = (0..10_u32 << 20).map(|n| (n % 251) as u8).collect();
-    let argument = value(5, &[uint(bytes.len() as u64), bytes.clone()].concat());
-    let (large, small) = tokio::join!(raw(&service, "Plugin.Echo", argument, SOON), plugin.ping(SOON));
-    assert!(large.unwrap().ends_with(&bytes));
-    small.unwrap();
+    let large: String = (0..10_u32 << 20).map(|n| char::from(b' ' + (n % 89) as u8)).collect();
+    let (echoed, pinged) = tokio::join!(text(&service, "Plugin.Echo", &large, SOON), plugin.ping(SOON));
+    assert!(echoed.unwrap() == large);
+    pinged.unwrap();
     // More than is allowed: this call's fault, and the next is fine.
-    let limited: Service = plugin
-        .dispense(
-            CallLimits {
-                output: 1 << 20,
-                ..CallLimits::default()
-            },
-            SOON,
-        )
+    let limits = CallLimits {
+        output: 1 << 20,
+        input: 5 << 20,
+    };
+    let limited = plugin.dispense(limits, SOON).await.unwrap();
+    let error = text(&limited, "Plugin.Echo", &large, SOON).await.unwrap_err();
+    assert_eq!(error.kind(), FaultKind::Input, "{error}");
+    let error = text(&limited, "Plugin.Echo", &large[..2 << 20], SOON)
         .await
-        .unwrap();
-    let argument = value(5, &[uint(2 << 20), vec![1; 2 << 20]].concat());
-    let error = raw(&limited, "Plugin.Echo", argument, SOON).await.unwrap_err();
+        .unwrap_err();
     assert_eq!(error.kind(), FaultKind::Output, "{error}");
     assert_eq!(slow(&limited, 1, SOON).await.unwrap(), 1);
     plugin.kill().await.unwrap();
@@ -250,7 +222,7 @@ async fn l07_stopped() {
     case.spec.patience.keep_alive = Duration::from_millis(200);
     case.spec.patience.answer = Duration::from_millis(1500);
     let plugin = case.start().await.unwrap();
-    let service: Service = plugin.dispense(CallLimits::default(), SOON).await.unwrap();
+    let service: Client = plugin.dispense(CallLimits::default(), SOON).await.unwrap();
     let error = act(&service, "stop", SOON).await.unwrap_err();
     assert!(error.to_string().contains("keep-alive"), "{error}");
     assert_eq!(error.kind(), FaultKind::Deadline);
@@ -294,10 +266,7 @@ async fn h09_h15_n04_another_plugin() {
     assert!(matches!(error, StartError::Cookie { .. }), "{error}");
     case.spec.arguments = vec!["other-name".into()];
     let plugin = case.start().await.unwrap();
-    let error = plugin
-        .dispense::<Control>(CallLimits::default(), SOON)
-        .await
-        .unwrap_err();
+    let error = plugin.dispense(CallLimits::default(), SOON).await.unwrap_err();
     assert!(
         matches!(&error, DispenseError::Call(RpcError::Server(text)) if text == "unknown plugin type: RpcMetricProviderPlugin"),
         "{error}"
@@ -338,7 +307,7 @@ async fn memory_is_limited() {
     let mut case = Case::of(peer);
     case.spec.limits.memory = Some(512 << 20);
     let plugin = case.start().await.unwrap();
-    let service: Service = plugin.dispense(CallLimits::default(), SOON).await.unwrap();
+    let service: Client = plugin.dispense(CallLimits::default(), SOON).await.unwrap();
     let error = act(&service, "memory", SOON).await.unwrap_err();
     let fault = plugin.fault(Phase::Call, &error).await;
     assert_eq!(fault.kind, FaultKind::Memory, "{fault}");

@@ -1,11 +1,5 @@
 //! Native plugins as real processes: scripts that misbehave before and at the handshake, and a real go-plugin server.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod go;
 mod limits;

@@ -31,7 +31,7 @@ func (service) Type(_ any, resp *string) error {
 	return nil
 }
 
-func (service) Echo(args []byte, resp *[]byte) error {
+func (service) Echo(args string, resp *string) error {
 	*resp = args
 	return nil
 }
