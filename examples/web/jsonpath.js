@@ -7,6 +7,7 @@
 
 const MAX_PATH = 4096;
 const TERMINATORS = new Set(["", " ", "\t", "\r", "\n", ".", ",", "[", "]", "$", "@", "{", "}"]);
+const OPERATORS = new Set(["==", "!=", "<", "<=", ">", ">="]);
 const isLetterOrDigit = (c) => c !== "" && /^[\p{L}\p{Nd}_]$/u.test(c);
 
 /** Parses a template and answers a function from data to the list of result lists. Throws an Error with the reason. */
@@ -189,9 +190,9 @@ class Action {
   }
 }
 
-/** The nodes of one action without its braces. */
+/** The nodes of the first action; what follows a brace within it has to be right, too. */
 function single(inside) {
-  return new Action(`${inside}}`, 0).parse();
+  return parse(`{${inside}}`)[0].nodes;
 }
 
 function unquote(quoted) {
@@ -283,7 +284,7 @@ class Evaluation {
   }
 
   filter(value, node) {
-    if (!Array.isArray(value)) throw new Error(`${JSON.stringify(value) ?? "<nil>"} is not array or slice and cannot be filtered`);
+    if (!Array.isArray(value)) throw new Error(`${print(value)} is not array or slice and cannot be filtered`);
     return value.filter((element) => {
       if (node.operator === "exists") {
         try {
@@ -311,7 +312,14 @@ const isMap = (value) => typeof value === "object" && value !== null && !Array.i
 
 function children(value) {
   if (Array.isArray(value)) return value;
+  if (typeof value === "string") return bytes(value);
   return isMap(value) ? Object.values(value) : [];
+}
+
+/** What a text is made of in Go. */
+function bytes(text) {
+  const encoded = encodeURIComponent(text.replace(/[\ud800-\udfff]/gu, "\ufffd"));
+  return (encoded.match(/%..|./g) ?? []).map((c) => (c.length === 3 ? parseInt(c.slice(1), 16) : c.charCodeAt(0)));
 }
 
 function field(values, node) {
@@ -342,12 +350,15 @@ const typeName = (value) =>
 
 function descend(values) {
   return values.filter(isSomething).flatMap((value) => {
+    // Go goes down into texts, too, and finds nothing but the text itself.
+    if (typeof value === "string") return value === "" ? [] : [value];
     const below = children(value);
     return below.length === 0 ? [] : [value, ...descend(below)];
   });
 }
 
 function compare(left, operator, right) {
+  if (!OPERATORS.has(operator)) throw new Error(`unrecognized filter operator ${operator}`);
   const basic = ["string", "number", "bigint", "boolean"];
   if (!basic.includes(typeof left) || !basic.includes(typeof right)) throw new Error("invalid type for comparison");
   if (typeof left !== typeof right) throw new Error("incompatible types for comparison");
@@ -363,8 +374,21 @@ function compare(left, operator, right) {
       return left <= right;
     case ">":
       return left > right;
-    case ">=":
+    default:
       return left >= right;
   }
-  throw new Error(`unrecognized filter operator ${operator}`);
+}
+
+/** A value as Go prints it. */
+function print(value) {
+  if (value === null || value === undefined) return "<nil>";
+  if (Array.isArray(value)) return `[${value.map(print).join(" ")}]`;
+  if (typeof value === "object") {
+    const names = Object.keys(value).sort();
+    return `map[${names.map((name) => `${name}:${print(value[name])}`).join(" ")}]`;
+  }
+  if (typeof value !== "number") return String(value);
+  const [digits, exponent] = value.toExponential().split("e");
+  if (value === 0 || (Number(exponent) >= -4 && Number(exponent) < 6)) return String(value);
+  return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
 }

@@ -31,16 +31,22 @@ type operation func(args json.RawMessage) (json.RawMessage, error)
 
 // Each topic has a file of its own.
 var operations = map[string]operation{
-	"conditions.assess":   typed(conditionsAssess),
-	"conditions.evaluate": typed(conditionsEvaluate),
-	"conditions.time":     typed(conditionsTime),
-	"gob.decode":          typed(gobDecode),
-	"gob.random":          typed(gobRandom),
-	"gob.same":            typed(gobSame),
-	"gob.schema":          typed(gobSchema),
-	"yaml.entries":        yamlEntries,
-	"yaml.toJSON":         yamlToJSON,
-	"yaml.toJSONStrict":   yamlToJSONStrict,
+	"analysis.fromTemplates": typed(analysisFromTemplates),
+	"analysis.resolve":       typed(analysisResolve),
+	"analysis.rolloutArgs":   typed(analysisRolloutArgs),
+	"analysis.validate":      typed(analysisValidate),
+	"conditions.assess":      typed(conditionsAssess),
+	"conditions.evaluate":    typed(conditionsEvaluate),
+	"conditions.time":        typed(conditionsTime),
+	"gob.decode":             typed(gobDecode),
+	"gob.random":             typed(gobRandom),
+	"gob.same":               typed(gobSame),
+	"gob.schema":             typed(gobSchema),
+	"jsonpath.find":          typed(jsonpathFind),
+	"templates.fill":         typed(templatesFill),
+	"yaml.entries":           yamlEntries,
+	"yaml.toJSON":            yamlToJSON,
+	"yaml.toJSONStrict":      yamlToJSONStrict,
 }
 
 // typed makes an operation out of a function of Go values.

@@ -1,7 +1,7 @@
 //! Whole-system tests, named by feature, and what they share.
 //!
 //! ```text
-//! tests/oracle   -> oracle (a Go program of ours, in tests/oracle) -> what Go's libraries make of the same input
+//! tests/oracle   -> oracle (a Go program of ours, in tests/oracle) -> what the original and Go's libraries make of the input
 //! tests/faults   -> faults (components that misbehave) -> stage (store, sandbox, registry) -> the fault of each
 //! tests/survives -> victim (a host in a process of its own, killed) -> stage on the same folder
 //! tests/guards   -> stage + server: what plugins reach, and what leaves them

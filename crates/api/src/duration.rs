@@ -63,6 +63,12 @@ impl FromStr for GoDuration {
             if whole.is_empty() && fraction.is_empty() {
                 return Err(invalid());
             }
+            // Before anything is said of the unit.
+            let whole: u64 = if whole.is_empty() {
+                0
+            } else {
+                whole.parse().ok().filter(|n| *n <= MOST).ok_or_else(invalid)?
+            };
             let unit_end = after
                 .find(|c: char| c.is_ascii_digit() || c == '.')
                 .unwrap_or(after.len());
@@ -75,11 +81,6 @@ impl FromStr for GoDuration {
                     unit: unit.to_owned(),
                     text: text.to_owned(),
                 });
-            };
-            let whole: u64 = if whole.is_empty() {
-                0
-            } else {
-                whole.parse().map_err(|_| invalid())?
             };
             total = whole
                 .checked_mul(*nanos)

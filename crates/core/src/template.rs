@@ -160,9 +160,10 @@ fn quote(value: &str) -> Quoted<'_> {
     }
 }
 
-/// Go's `strconv.IsPrint`: letters, marks, numbers, punctuation, symbols, and the ASCII space.
+/// Go's `strconv.IsPrint`: letters, marks, numbers, punctuation, symbols, and the ASCII space, of Go's version of Unicode.
 fn is_print(c: char) -> bool {
-    static PRINT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$").ok());
+    static PRINT: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S} &&\p{age:15.0}]$").ok());
     matches!(c, ' '..='~')
         || PRINT
             .as_ref()
@@ -254,6 +255,8 @@ mod tests {
             ("\u{fffd}", "\u{fffd}", None),
             ("🚀", "🚀", None),
             ("\u{e0067}", r"\U000e0067", Some('U')),
+            // A letter since Unicode 16.
+            ("\u{138f5}", r"\U000138f5", Some('U')),
             ("<>&'", "<>&'", None),
         ] {
             let got = quote(value);

@@ -110,6 +110,16 @@ fn ended(run: &AnalysisRun, message: String, now: Timestamp) -> Decision {
 }
 
 impl Plan {
+    /// Names of the metrics that decide nothing.
+    pub fn dry_run(&self) -> &BTreeSet<String> {
+        &self.dry_run
+    }
+
+    /// How many measurements are kept, by metric, where a rule says so.
+    pub fn retention(&self) -> &BTreeMap<String, i32> {
+        &self.retention
+    }
+
     /// The run with what was measured, not yet assessed.
     pub fn record(&self, run: &AnalysisRun, attempts: &[Attempt], masker: &Masker) -> AnalysisRun {
         let mut run = run.clone();

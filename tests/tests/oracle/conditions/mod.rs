@@ -15,6 +15,9 @@ use serde_json::{Value as Json, json};
 
 use measured::Measured;
 
+/// How many kinds of differences there are.
+pub(crate) const DIFFERENCES: usize = rules::RULES.len();
+
 /// A condition, and the result of a measurement that it is about.
 #[derive(Clone, Debug)]
 struct Case {
