@@ -79,6 +79,20 @@ pub struct DevArgs {
     /// Serve the in-process Kubernetes API here, so that kubectl can watch.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Recording of what plugins ask.
+    #[command(flatten)]
+    pub tape: TapeArgs,
+}
+
+/// Whether what plugins ask of their host is kept in a file, or answered out of one.
+#[derive(Debug, Args)]
+pub struct TapeArgs {
+    /// Keeps the HTTP and Kubernetes exchanges of plugins in this file, secrets masked.
+    #[arg(long, value_name = "SESSION.yaml", conflicts_with = "replay")]
+    pub record: Option<PathBuf>,
+    /// Answers plugins out of this file, without network, and tells what they ask otherwise.
+    #[arg(long, value_name = "SESSION.yaml")]
+    pub replay: Option<PathBuf>,
 }
 
 /// What to do with a plugin.
@@ -102,7 +116,7 @@ pub enum PluginCommand {
   rollcage plugin call nginx.wasm set-weight -i input.yaml --entry entry.yaml --kube manifests/
   echo '{\"rollout\": {}, \"desiredWeight\": 10}' | rollcage plugin call nginx.wasm set-weight -i -
 
-Exit status: 0 fine, 1 the plugin answered with an error, 2 usage or INPUT, 3 the plugin could not be
+Exit status: 0 fine, 1 the plugin answered with an error (or asks otherwise than recorded), 2 usage or INPUT, 3 the plugin could not be
 loaded, 4 a fault in init or in the call.")]
     Call(CallArgs),
     /// Run the cases of a plugin, and those that every plugin of its kind has.
@@ -211,6 +225,9 @@ pub struct CallArgs {
     /// The method's arguments (YAML or JSON file, `-` for standard input).
     #[arg(short, long, value_name = "INPUT")]
     pub input: PathBuf,
+    /// Recording of what the plugin asks.
+    #[command(flatten)]
+    pub tape: TapeArgs,
 }
 
 /// Arguments of `plugin test`.
@@ -233,6 +250,9 @@ pub struct TestArgs {
     /// Also writes the results as JUnit XML.
     #[arg(long, value_name = "OUT.xml")]
     pub junit: Option<PathBuf>,
+    /// Recording of what the plugin asks.
+    #[command(flatten)]
+    pub tape: TapeArgs,
 }
 
 /// Arguments of `plugin bench`.

@@ -156,7 +156,41 @@ pub struct SecretsError(pub String);
 #[async_trait]
 pub trait HttpResponder: Send + Sync + fmt::Debug {
     /// The answer to a request, or `None` to send it to the network.
-    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>>;
+    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpFailure>>;
+
+    /// Whether it wants to hear what the network answered. Answers are then read whole before the plugin gets them.
+    fn listens(&self) -> bool {
+        false
+    }
+
+    /// What the network answered to a request that was not responded to, credentials not yet masked.
+    fn heard(&self, request: &HttpRequest, answer: &Result<HttpResponse, HttpFailure>) {
+        let _ = (request, answer);
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpFailure {
+    /// No connection.
+    Connect(String),
+    /// The name has no address.
+    Dns(String),
+    /// The handshake failed, or the certificate is not trusted.
+    Tls(String),
+    /// No whole answer within this time.
+    Timeout(Duration),
+    /// The server broke the protocol or the connection.
+    Protocol(String),
+}
+
+impl fmt::Display for HttpFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(cause) | Self::Dns(cause) | Self::Tls(cause) | Self::Protocol(cause) => f.write_str(cause),
+            Self::Timeout(after) => write!(f, "no whole answer within {} ms", after.as_millis()),
+        }
+    }
 }
 
 /// Keeps one plugin from waiting again and again for a server that does not answer. Belongs to a plugin, travels in

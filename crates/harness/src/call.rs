@@ -8,8 +8,9 @@ use crate::{
     error::CommandError,
     input::Input,
     method::Method,
+    recording::{Deck, Tape},
     session::{Outcome, Session, SessionOptions},
-    surroundings::object_diff,
+    surroundings::{Surroundings, object_diff},
     workbench::Workbench,
 };
 
@@ -22,6 +23,8 @@ pub struct CallOptions {
     pub method: String,
     /// INPUT as name and text.
     pub input: (String, String),
+    /// What is done with host calls.
+    pub tape: Tape,
 }
 
 /// How a call went.
@@ -58,16 +61,31 @@ pub struct Called {
     pub result: Result<CallReport, CommandError>,
     /// Lines that the plugin logged.
     pub log: Vec<(String, String)>,
+    /// In a replay: what was asked otherwise than recorded.
+    pub differences: Vec<String>,
 }
 
 /// Calls once.
 pub async fn call(workbench: &Workbench, options: CallOptions) -> Result<Called, CommandError> {
-    let session = Session::open(workbench, options.session, |kind, _| {
+    let deck = Deck::open(&options.tape)?;
+    let mut surroundings = Surroundings::of_options(options.session.kube.as_deref())?;
+    let api = surroundings.api.clone();
+    let reel = deck.enter(&options.method, &mut surroundings.host, api, true)?;
+    let opened = Session::open_in(workbench, options.session, surroundings, |kind, _| {
         let method = Method::of(kind, &options.method)?;
         let (file, text) = &options.input;
         Ok((method, Input::read(file, text, method)?))
     })
-    .await?;
+    .await;
+    let session = match opened {
+        Ok(session) => session,
+        Err(error) => {
+            // What `init` asked is worth keeping.
+            deck.leave(&reel);
+            deck.finish()?;
+            return Err(error);
+        }
+    };
     let Outcome {
         answer,
         usage,
@@ -85,5 +103,11 @@ pub async fn call(workbench: &Workbench, options: CallOptions) -> Result<Called,
             usage,
             changes,
         });
-    Ok(Called { result, log })
+    let differences = deck.leave(&reel);
+    deck.finish()?;
+    Ok(Called {
+        result,
+        log,
+        differences,
+    })
 }

@@ -6,7 +6,7 @@ use rollcage_apiserver::{ApiServer, Manifest};
 use rollcage_registry::ConfigFile;
 use serde_json::Value;
 
-use crate::error::CommandError;
+use crate::{error::CommandError, files::read_text};
 
 /// Largest manifest file that is read.
 const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -29,7 +29,7 @@ impl Manifests {
         let absolute = dir.canonicalize().map_err(|error| unreadable(dir, &error))?;
         for path in files(dir)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            match read_text(&path) {
+            match read_text(&path, MAX_FILE_BYTES) {
                 Ok(text) => {
                     let text = fill_in(text.replace("{{dir}}", &absolute.to_string_lossy()));
                     manifests.take(&name, &text);
@@ -44,7 +44,7 @@ impl Manifests {
     pub fn read_file(path: &Path) -> Result<Self, CommandError> {
         let mut manifests = Self::default();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = read_text(path).map_err(|cause| {
+        let text = read_text(path, MAX_FILE_BYTES).map_err(|cause| {
             CommandError::usage(format!("{}: {cause}", path.display()), "name a file with manifests")
         })?;
         manifests.take(&name, &text);
@@ -117,16 +117,6 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, CommandError> {
         .collect();
     files.sort();
     Ok(files)
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(format!(
-            "{size} bytes are more than a manifest may have ({MAX_FILE_BYTES})"
-        ));
-    }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
 fn unreadable(dir: &Path, error: &std::io::Error) -> CommandError {

@@ -77,10 +77,7 @@ impl Session {
         options: SessionOptions,
         prepare: impl FnOnce(PluginKind, Option<&str>) -> Result<(Method, Input), CommandError>,
     ) -> Result<Self, CommandError> {
-        let surroundings = match &options.kube {
-            Some(dir) => Surroundings::of_folder(dir)?,
-            None => Surroundings::without_cluster(),
-        };
+        let surroundings = Surroundings::of_options(options.kube.as_deref())?;
         Self::open_in(workbench, options, surroundings, prepare).await
     }
 

@@ -31,6 +31,11 @@ impl Surroundings {
         }
     }
 
+    /// As `--kube` says.
+    pub fn of_options(kube: Option<&Path>) -> Result<Self, CommandError> {
+        kube.map_or_else(|| Ok(Self::without_cluster()), Self::of_folder)
+    }
+
     /// An API with the objects of a folder, the real network and the real clock.
     pub fn of_folder(dir: &Path) -> Result<Self, CommandError> {
         let manifests = Manifests::read(dir, &|text| text)?;

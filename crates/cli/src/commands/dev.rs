@@ -14,6 +14,7 @@ pub async fn run(args: DevArgs, workbench: &Workbench, out: Out) -> Result<(), C
         dir: args.dir,
         fast_forward: args.fast_forward,
         listen: args.listen,
+        tape: super::tape(args.tape),
     };
     let report = dev(workbench, options, &mut |report| progress.show(report)).await;
     progress.finish();

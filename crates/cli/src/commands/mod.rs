@@ -10,10 +10,10 @@ use std::{
 };
 
 use clap::CommandFactory;
-use rollcage_harness::{CommandError, cache::CacheDir, workbench::Workbench};
+use rollcage_harness::{CommandError, cache::CacheDir, recording::Tape, workbench::Workbench};
 
 use crate::{
-    args::{Cli, Command, PluginCommand},
+    args::{Cli, Command, PluginCommand, TapeArgs},
     bundled::bundle,
     output::{Out, note},
 };
@@ -47,6 +47,15 @@ fn workbench(cache_dir: Option<PathBuf>) -> Result<Workbench, CommandError> {
         ));
     }
     Workbench::open(&cache.path, bundle())
+}
+
+/// What is done with host calls.
+fn tape(args: TapeArgs) -> Tape {
+    match (args.record, args.replay) {
+        (Some(path), _) => Tape::Record(path),
+        (None, Some(path)) => Tape::Replay(path),
+        (None, None) => Tape::Off,
+    }
 }
 
 /// A file as name and text; `-` is standard input.

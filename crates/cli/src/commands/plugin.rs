@@ -48,14 +48,22 @@ pub async fn call(args: CallArgs, workbench: &Workbench, out: Out) -> Result<(),
         session: session(args.plugin)?,
         method: args.method,
         input: read(&args.input)?,
+        tape: super::tape(args.tape),
     };
     let called = call::call(workbench, options).await?;
     for (level, line) in &called.log {
         note(&format!("{level:>5}  {line}"));
     }
+    for difference in &called.differences {
+        note(&format!("replay: {difference}"));
+    }
     let report = called.result?;
     out.result(&report, || render::plugin::call(&report));
-    Ok(())
+    if called.differences.is_empty() {
+        Ok(())
+    } else {
+        Err(CommandError::Reported)
+    }
 }
 
 pub async fn bench(args: BenchArgs, workbench: &Workbench, out: Out) -> Result<(), CommandError> {

@@ -17,6 +17,7 @@ pub async fn run(args: TestArgs, workbench: &Workbench, out: Out) -> Result<(), 
         filter: args.filter,
         fail_fast: args.fail_fast,
         without_conformance: args.no_conformance,
+        tape: super::tape(args.tape),
     };
     // Each case is told when it has ended; what went wrong comes together at the end.
     let report = test(workbench, options, &mut |case| out.line(|| render::test::case(case))).await?;

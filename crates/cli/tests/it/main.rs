@@ -15,6 +15,7 @@ mod help;
 mod inspect;
 mod new;
 mod prometheus;
+mod recording;
 mod schema;
 mod support;
 mod test;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rollcage_core::host::{HttpRequest, HttpResponder, HttpResponse};
+use rollcage_core::host::{HttpFailure, HttpRequest, HttpResponder, HttpResponse};
 use serde_json::Value;
 
 pub use self::rule::{Answer, HttpRule, RequestPattern};
@@ -22,6 +22,8 @@ pub struct Answers {
     rules: Vec<Rule>,
     /// What was asked, for those who check it; `None`: what no rule matches goes to the network, and nothing is kept.
     asked: Option<Mutex<Vec<Asked>>>,
+    /// Whether a request that no rule matches fails, instead of going to the network.
+    refuses: bool,
 }
 
 /// A request and what became of it.
@@ -30,8 +32,8 @@ pub struct Asked {
     /// The request, credentials included.
     pub request: HttpRequest,
     /// The answer, or why there was none.
-    pub answer: Result<HttpResponse, String>,
-    /// Whether a rule matched.
+    pub answer: Result<HttpResponse, HttpFailure>,
+    /// Whether it was to be expected: a rule matched, or the network was to be asked.
     pub matched: bool,
 }
 
@@ -49,7 +51,7 @@ pub struct WrongRule {
 #[derive(Debug)]
 struct Rule {
     wanted: RequestPattern,
-    answers: Vec<Result<HttpResponse, String>>,
+    answers: Vec<Result<HttpResponse, HttpFailure>>,
     given: AtomicUsize,
 }
 
@@ -59,6 +61,7 @@ impl Answers {
         Ok(Arc::new(Self {
             rules: read(dir, rules)?,
             asked: None,
+            refuses: false,
         }))
     }
 
@@ -67,6 +70,17 @@ impl Answers {
         Ok(Arc::new(Self {
             rules: read(dir, rules)?,
             asked: Some(Mutex::default()),
+            refuses: true,
+        }))
+    }
+
+    /// For a case that is recorded or replayed: a request that no rule matches goes to the network, and all requests are
+    /// kept.
+    pub fn listening(dir: &Path, rules: &[HttpRule]) -> Result<Arc<Self>, WrongRule> {
+        Ok(Arc::new(Self {
+            rules: read(dir, rules)?,
+            asked: Some(Mutex::default()),
+            refuses: false,
         }))
     }
 
@@ -79,7 +93,17 @@ impl Answers {
         asked.map(|mut asked| std::mem::take(&mut *asked)).unwrap_or_default()
     }
 
-    fn by_rule(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>> {
+    fn keep(&self, request: &HttpRequest, answer: &Result<HttpResponse, HttpFailure>, matched: bool) {
+        if let Some(asked) = &self.asked {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
+                request: request.clone(),
+                answer: answer.clone(),
+                matched,
+            });
+        }
+    }
+
+    fn by_rule(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpFailure>> {
         let rule = self.rules.iter().find(|rule| rule.wanted.matches(request))?;
         let turn = rule
             .given
@@ -118,9 +142,9 @@ fn read(dir: &Path, rules: &[HttpRule]) -> Result<Vec<Rule>, WrongRule> {
     rules.iter().enumerate().map(of_rule).collect()
 }
 
-fn read_answer(dir: &Path, answer: &Answer) -> Result<Result<HttpResponse, String>, (String, &'static str)> {
+fn read_answer(dir: &Path, answer: &Answer) -> Result<Result<HttpResponse, HttpFailure>, (String, &'static str)> {
     if let Some(fail) = &answer.fail {
-        return Ok(Err(fail.clone()));
+        return Ok(Err(HttpFailure::Connect(fail.clone())));
     }
     let body = match (&answer.body, &answer.body_file) {
         (Some(_), Some(_)) => return Err(("both body and bodyFile".to_owned(), "give one of them")),
@@ -151,19 +175,24 @@ fn read_answer(dir: &Path, answer: &Answer) -> Result<Result<HttpResponse, Strin
 
 #[async_trait]
 impl HttpResponder for Answers {
-    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>> {
+    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpFailure>> {
         let found = self.by_rule(request);
-        let Some(asked) = &self.asked else {
-            return found;
-        };
         let matched = found.is_some();
-        let answer = found.unwrap_or_else(|| Err(self.no_answer(request)));
-        asked.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
-            request: request.clone(),
-            answer: answer.clone(),
-            matched,
-        });
+        let answer = match found {
+            None if !self.refuses => return None,
+            None => Err(HttpFailure::Connect(self.no_answer(request))),
+            Some(answer) => answer,
+        };
+        self.keep(request, &answer, matched);
         Some(answer)
+    }
+
+    fn listens(&self) -> bool {
+        self.asked.is_some() && !self.refuses
+    }
+
+    fn heard(&self, request: &HttpRequest, answer: &Result<HttpResponse, HttpFailure>) {
+        self.keep(request, answer, true);
     }
 }
 
@@ -194,7 +223,7 @@ mod tests {
         assert_eq!(ask().await.unwrap().unwrap().body, b"one");
         assert_eq!(ask().await.unwrap().unwrap().status, 500);
         for _ in 0..2 {
-            assert_eq!(ask().await.unwrap().unwrap_err(), "gone");
+            assert_eq!(ask().await.unwrap().unwrap_err(), HttpFailure::Connect("gone".into()));
         }
         for other in ["http://p:9090/other?query=up{", "http://p:9091/q?query=up{"] {
             assert!(answers.respond(&request("GET", other, "")).await.is_none(), "{other}");
@@ -214,7 +243,7 @@ mod tests {
             .await;
         let error = found.unwrap().unwrap_err();
         assert_eq!(
-            error,
+            error.to_string(),
             "no answer for GET http://p:9090/x?query=upper; the case has: any method p:9090/* query=up"
         );
         let asked = answers.take_asked();

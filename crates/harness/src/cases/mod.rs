@@ -30,7 +30,11 @@ pub use self::{
 };
 use rollcage_api::plugin::PluginKind;
 
-use crate::{error::CommandError, workbench::Workbench};
+use crate::{
+    error::CommandError,
+    recording::{Deck, Tape},
+    workbench::Workbench,
+};
 
 /// What to test.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +49,8 @@ pub struct TestOptions {
     pub fail_fast: bool,
     /// Only the cases of the file, not those of every plugin of the kind.
     pub without_conformance: bool,
+    /// What is done with host calls. Conformance cases then do not run: they ask what nobody recorded.
+    pub tape: Tape,
 }
 
 /// Runs the cases one after another. `view` is shown each when it has ended.
@@ -60,16 +66,17 @@ pub async fn test(
     let found = workbench.load(&options.file).await?;
     let kind = found.id.kind;
     check_skips(&cases, kind)?;
+    let deck = Deck::open(&options.tape)?;
     let mut report = TestReport::new(&path, &options.file, kind);
     let prepared = cases.prepare(kind)?;
     for case in &prepared {
         if report.takes(&options, &case.name) {
-            let case = run::case(workbench, &options.file, case).await?;
+            let case = run::case(workbench, &options.file, case, &deck).await?;
             view(&case);
             report.add(case);
         }
     }
-    if !options.without_conformance {
+    if !options.without_conformance && !deck.is_on() {
         let spec = &cases.file.conformance;
         let conformance = Conformance::prepare(workbench, &options.file, kind, &prepared, spec).await?;
         for name in conformance::names(kind) {
@@ -86,6 +93,7 @@ pub async fn test(
             "leave --filter out to run all cases",
         ));
     }
+    deck.finish()?;
     report.duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(report)
 }

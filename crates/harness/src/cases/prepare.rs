@@ -15,6 +15,7 @@ use super::file::{CallSpec, CasesFile, Expect, Given};
 use crate::{
     answers::{Answers, HttpRule},
     error::CommandError,
+    files::read_text,
     input::{Input, takes},
     manifests::Manifests,
     method::Method,
@@ -75,7 +76,8 @@ impl Cases {
     /// Reads a cases file.
     pub fn read(path: &Path) -> Result<Self, CommandError> {
         let name = path.display().to_string();
-        let text = read_text(path).map_err(|cause| CommandError::usage(format!("{name}: {cause}"), HINT))?;
+        let text =
+            read_text(path, MAX_FILE_BYTES).map_err(|cause| CommandError::usage(format!("{name}: {cause}"), HINT))?;
         let mut all = documents(&name, &text).into_iter();
         let document = match all.next() {
             Some(document) => document.map_err(|error| CommandError::usage(error.to_string(), HINT))?,
@@ -305,7 +307,7 @@ impl Cases {
     fn file_text(&self, file: &str, place: &[&str]) -> Result<(String, String), CommandError> {
         let path = self.dir().join(file);
         let name = path.display().to_string();
-        let text = read_text(&path).map_err(|cause| {
+        let text = read_text(&path, MAX_FILE_BYTES).map_err(|cause| {
             self.wrong(
                 place,
                 &format!("{name}: {cause}"),
@@ -378,10 +380,84 @@ fn with_path<'a>(place: &[&'a str], path: &'a str) -> Vec<&'a str> {
     place.iter().copied().chain(steps).collect()
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(format!("{size} bytes are more than are read ({MAX_FILE_BYTES})"));
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces of cases files, so that not every text ends at its first line.
+    fn piece() -> impl Strategy<Value = String> {
+        let known = prop::sample::select(vec![
+            "cases:\n",
+            "  - name: a\n",
+            "    call: {merge: {a: [1]}}\n",
+            "    entry: {limits: 7}\n",
+            "    then: [{}]\n",
+            "    given: {http: [{host: x, answers: [{}]}]}\n",
+            "    given: {objects: [{}]}\n",
+            "call: {input: x}\n",
+            "    call: {input: {rollout: {metadata: 7}}}\n",
+            "    call: {method: run, input: {rollout: {}}}\n",
+            "    expect: {log: [{}]}\n",
+            "conformance: {from: a}\n",
+            "entry: [1]\n",
+            "    given: {secrets: {a: {b: c}}}\n",
+        ]);
+        prop_oneof![8 => known.prop_map(str::to_owned), 1 => any::<String>()]
     }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+
+    proptest! {
+        #[test]
+        fn reading_survives_anything(pieces in prop::collection::vec(piece(), 0..12)) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("cases.yaml");
+            std::fs::write(&path, pieces.concat()).unwrap();
+            if let Ok(cases) = Cases::read(&path) {
+                for kind in PluginKind::ALL {
+                    if let Err(error) = cases.prepare(kind) {
+                        prop_assert_eq!(error.exit_code(), 2);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn later_calls_have_what_earlier_ones_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cases.yaml");
+        let text = "
+call: {method: set-weight, input: {rollout: {}, desiredWeight: 1}, config: {a: 1}}
+cases:
+  - name: a
+    call: {merge: {desiredWeight: 2, rollout: {metadata: {name: x, namespace: n}}}}
+    then:
+      - call: {merge: {rollout: {metadata: {name: null}}}}
+      - call: {method: remove-managed-routes, input: {rollout: {}}, config: {a: 2}}
+";
+        std::fs::write(&path, text).unwrap();
+        let cases = Cases::read(&path).unwrap().prepare(PluginKind::TrafficRouter).unwrap();
+        let turns = &cases[0].turns;
+        let seen: Vec<_> = turns
+            .iter()
+            .map(|turn| {
+                let meta = &turn.input.rollout.metadata;
+                (
+                    turn.method.name(),
+                    turn.input.desired_weight,
+                    meta.name.clone(),
+                    turn.config.clone(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("set-weight", 2, Some("x".to_owned()), Some(json!({"a": 1}))),
+                ("set-weight", 2, None, Some(json!({"a": 1}))),
+                ("remove-managed-routes", 0, None, Some(json!({"a": 2}))),
+            ]
+        );
+    }
 }

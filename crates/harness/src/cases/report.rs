@@ -131,7 +131,7 @@ impl Evidence {
                 .collect(),
             answer: match &asked.answer {
                 Ok(response) => response.status.to_string(),
-                Err(cause) => cause.clone(),
+                Err(failure) => failure.to_string(),
             },
         });
         Self {

@@ -12,9 +12,10 @@ use super::{
     verdict::{self, Found, Problem},
 };
 use crate::{
-    answers::Answers,
+    answers::{Answers, WrongRule},
     clock::ScenarioClock,
     error::CommandError,
+    recording::{Deck, Reel},
     session::{Outcome, Session, SessionOptions},
     surroundings::Surroundings,
     workbench::Workbench,
@@ -54,6 +55,17 @@ impl World {
         Ok(())
     }
 
+    /// Where something is recorded or replayed, requests without an answer of the case are asked of the network, or of the
+    /// recording.
+    fn record(&mut self, case: &Prepared, deck: &Deck) -> Result<Reel, CommandError> {
+        if deck.is_on() {
+            self.answers = Answers::listening(&case.dir, &case.http).map_err(|wrong| wrong_rule(&wrong))?;
+            self.surroundings.host.http = Some(self.answers.clone());
+        }
+        let api = self.surroundings.api.clone();
+        deck.enter(&case.name, &mut self.surroundings.host, api, false)
+    }
+
     /// Time passes.
     pub fn wait(&self, time: std::time::Duration) {
         let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
@@ -64,8 +76,11 @@ impl World {
 }
 
 fn answers(case: &Prepared) -> Result<Arc<Answers>, CommandError> {
-    Answers::without_network(&case.dir, &case.http)
-        .map_err(|wrong| CommandError::usage(format!("http[{}]: {}", wrong.index, wrong.cause), wrong.hint))
+    Answers::without_network(&case.dir, &case.http).map_err(|wrong| wrong_rule(&wrong))
+}
+
+fn wrong_rule(wrong: &WrongRule) -> CommandError {
+    CommandError::usage(format!("http[{}]: {}", wrong.index, wrong.cause), wrong.hint)
 }
 
 /// Makes one call in a new host.
@@ -97,9 +112,15 @@ pub async fn call(
 }
 
 /// Runs a case.
-pub async fn case(workbench: &Workbench, file: &Path, case: &Prepared) -> Result<CaseReport, CommandError> {
+pub async fn case(
+    workbench: &Workbench,
+    file: &Path,
+    case: &Prepared,
+    deck: &Deck,
+) -> Result<CaseReport, CommandError> {
     let started = Instant::now();
-    let world = World::of(case)?;
+    let mut world = World::of(case)?;
+    let reel = world.record(case, deck)?;
     let mut problems = Vec::new();
     let mut evidence = Vec::new();
     for (index, turn) in case.turns.iter().enumerate() {
@@ -124,6 +145,8 @@ pub async fn case(workbench: &Workbench, file: &Path, case: &Prepared) -> Result
             break;
         }
     }
+    let differences = deck.leave(&reel);
+    problems.extend(differences.into_iter().map(|text| Problem::new("replay", text)));
     let status = if problems.is_empty() {
         Status::Passed
     } else {

@@ -161,7 +161,7 @@ fn compared(expectation: &str, expected: &Value, found: &Value) -> Option<Proble
 }
 
 fn unmatched(asked: &Asked) -> Problem {
-    let text = asked.answer.as_ref().err().cloned().unwrap_or_default();
+    let text = asked.answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
     Problem::new("http", text)
         .hint("add the answer to given.http (`answers: [{fail: TEXT}]` for a server that does not answer)")
 }

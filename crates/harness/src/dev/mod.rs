@@ -23,7 +23,14 @@ use rollcage_apiserver::ApiServer;
 use rollcage_core::{clock::Clock, host::HostServices};
 use scenario::Scenario;
 
-use crate::{answers::Answers, clock::ScenarioClock, error::CommandError, manifests::Manifests, workbench::Workbench};
+use crate::{
+    answers::Answers,
+    clock::ScenarioClock,
+    error::CommandError,
+    manifests::Manifests,
+    recording::{Deck, Tape},
+    workbench::Workbench,
+};
 
 /// What to play, and how.
 #[derive(Clone, Debug)]
@@ -34,6 +41,8 @@ pub struct DevOptions {
     pub fast_forward: bool,
     /// Serve the in-process API here.
     pub listen: Option<SocketAddr>,
+    /// What is done with host calls of plugins.
+    pub tape: Tape,
 }
 
 /// Plays a folder to its end. `view` is shown the state whenever it changed, and once a second while time walks.
@@ -66,12 +75,14 @@ pub async fn dev(
         client.clone(),
         namespace.clone(),
     ));
-    let host = HostServices {
+    let mut host = HostServices {
         kubernetes: cluster.clone(),
         secrets: cluster,
         http: Some(answers),
         clock: clock.clone(),
     };
+    let deck = Deck::open(&options.tape)?;
+    let reel = deck.enter("dev", &mut host, Some(Arc::clone(&api)), false)?;
     let registry = workbench.whole_registry(host);
     let stage = play::Stage {
         api,
@@ -81,7 +92,15 @@ pub async fn dev(
         servers,
         namespace,
     };
-    play::Play::new(stage, scenario, manifests).run(view).await
+    let played = play::Play::new(stage, scenario, manifests).run(view).await;
+    let differences = deck.leave(&reel);
+    deck.finish()?;
+    let mut report = played?;
+    report.ok &= differences.is_empty();
+    report
+        .problems
+        .extend(differences.into_iter().map(|text| format!("replay: {text}")));
+    Ok(report)
 }
 
 fn read_scenario(options: &DevOptions) -> Result<Scenario, CommandError> {

@@ -270,6 +270,12 @@ impl KubernetesExchange {
     /// On one line.
     pub fn summary(request: &Value) -> String {
         let text = |field: &str| request.get(field).and_then(Value::as_str).unwrap_or_default();
-        format!("{} {} {}/{}", text("verb"), text("kind"), text("namespace"), text("name"))
+        format!(
+            "{} {} {}/{}",
+            text("verb"),
+            text("kind"),
+            text("namespace"),
+            text("name")
+        )
     }
 }

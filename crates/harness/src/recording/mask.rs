@@ -17,7 +17,13 @@ const UNREAD: usize = 4;
 /// Fields of an answer whose values are secrets that the server has just made.
 const TOKENS: [&str; 3] = ["access_token", "refresh_token", "id_token"];
 /// Headers whose values are secrets whatever they are.
-const HEADERS: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"];
+const HEADERS: [&str; 5] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "x-api-key",
+];
 
 /// Masks these values, also as they stand in addresses, forms, JSON and base64.
 pub fn masker(values: impl IntoIterator<Item = String>) -> Masker {
@@ -47,15 +53,28 @@ fn shapes(value: &str) -> Vec<String> {
     let mut shapes = vec![json.trim_matches('"').to_owned()];
     if let Some(url) = &mut url {
         url.query_pairs_mut().append_pair("v", value);
-        shapes.extend(url.query().and_then(|query| query.strip_prefix("v=")).map(str::to_owned));
-        shapes.extend(url.query().and_then(|query| query.strip_prefix("v=")).map(|query| query.replace('+', "%20")));
+        shapes.extend(
+            url.query()
+                .and_then(|query| query.strip_prefix("v="))
+                .map(str::to_owned),
+        );
+        shapes.extend(
+            url.query()
+                .and_then(|query| query.strip_prefix("v="))
+                .map(|query| query.replace('+', "%20")),
+        );
         url.set_query(Some(value));
         shapes.extend(url.query().map(str::to_owned));
         url.set_path(value);
         shapes.push(url.path().trim_start_matches('/').to_owned());
     }
     if value.len() >= UNREAD {
-        for engine in [&BASE64_STANDARD, &BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE, &BASE64_URL_SAFE_NO_PAD] {
+        for engine in [
+            &BASE64_STANDARD,
+            &BASE64_STANDARD_NO_PAD,
+            &BASE64_URL_SAFE,
+            &BASE64_URL_SAFE_NO_PAD,
+        ] {
             shapes.push(engine.encode(value));
         }
     }
@@ -66,7 +85,11 @@ fn shapes(value: &str) -> Vec<String> {
 pub fn secrets_of(api: &ApiServer) -> Vec<String> {
     let secrets = api.objects("v1", "Secret", "");
     let values = secrets.iter().flat_map(|secret| {
-        let data = secret.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
+        let data = secret
+            .get("data")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
         data.into_values().collect::<Vec<_>>()
     });
     let texts = values.filter_map(|value| String::from_utf8(BASE64_STANDARD.decode(value.as_str()?).ok()?).ok());
@@ -171,7 +194,10 @@ pub fn mask(value: &mut Value, masker: &Masker) {
 
 /// Values of a Secret as texts.
 pub fn texts(secret: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
-    secret.values().filter_map(|value| String::from_utf8(value.clone()).ok()).collect()
+    secret
+        .values()
+        .filter_map(|value| String::from_utf8(value.clone()).ok())
+        .collect()
 }
 
 #[cfg(test)]

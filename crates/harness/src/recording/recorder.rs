@@ -72,7 +72,8 @@ impl Recorder {
         let mut kept = self.kept();
         let waiting = std::mem::take(&mut kept.waiting);
         let lost = Err(HttpFailure::Protocol("no answer before the call ended".to_owned()));
-        kept.http.extend(waiting.iter().map(|request| HttpExchange::of(request, &lost, at)));
+        kept.http
+            .extend(waiting.iter().map(|request| HttpExchange::of(request, &lost, at)));
         let mut values = kept.values.clone();
         values.extend(kept.http.iter().flat_map(mask::tokens_in));
         if let Some(api) = &self.api {

@@ -125,9 +125,13 @@ impl EgressCall {
 
     /// Takes bytes of an answer.
     pub(super) fn take_in(&self, bytes: usize) -> Result<(), EgressError> {
-        take(&self.0.left_in, bytes).map_err(|()| {
-            EgressError::TooLarge("the answers are larger than what one call may take (`limits.input`)".into())
-        })
+        take(&self.0.left_in, bytes).map_err(|()| too_large())
+    }
+
+    /// Whether an answer of this length may still be taken.
+    pub(super) fn has_room_for(&self, bytes: usize) -> Result<(), EgressError> {
+        let left = AtomicU64::new(self.0.left_in.load(Ordering::Relaxed));
+        take(&left, bytes).map_err(|()| too_large())
     }
 
     /// Takes bytes of a request.
@@ -140,6 +144,10 @@ impl EgressCall {
     fn waits(&self) -> std::sync::MutexGuard<'_, Waits> {
         self.0.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn too_large() -> EgressError {
+    EgressError::TooLarge("the answers are larger than what one call may take (`limits.input`)".into())
 }
 
 fn take(left: &AtomicU64, bytes: usize) -> Result<(), ()> {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
 use rollcage_api::plugin::Permissions;
-use rollcage_core::host::{HostServices, HttpRequest, HttpResponder, HttpResponse};
+use rollcage_core::host::{HostServices, HttpFailure, HttpRequest, HttpResponder, HttpResponse};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -210,10 +210,19 @@ impl Inner {
             // A compressed answer could hide a value from the mask.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let (body, answered) = self.ask_responder(granted, &headers, body).await?;
-        let response = match answered {
-            Some(response) => response,
-            None => self.ask_network(granted, headers, body).await?,
+        let response = match self.ask_responder(granted, &headers, body).await? {
+            Responded::Answer(response) => response,
+            Responded::Nothing(body) => self.ask_network(granted, headers, body).await?,
+            Responded::Listens(responder, request) => {
+                let body = OutBody::Whole(request.body.clone().into());
+                let answered = self.ask_network(granted, headers, body).await;
+                let whole = match answered {
+                    Ok(response) => whole(call, granted, response).await,
+                    Err(error) => Err(error),
+                };
+                responder.heard(&request, &whole.as_ref().map(Clone::clone).map_err(failure_of));
+                response_of(whole?).map_err(|error| protocol(granted, &error))?
+            }
         };
         if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.credentials.refused(&granted.target);
@@ -226,9 +235,9 @@ impl Inner {
         granted: &Granted,
         headers: &HeaderMap,
         body: OutBody,
-    ) -> Result<(OutBody, Option<http::Response<reqwest::Body>>), EgressError> {
+    ) -> Result<Responded, EgressError> {
         let Some(responder) = &self.responder else {
-            return Ok((body, None));
+            return Ok(Responded::Nothing(body));
         };
         let body = body.whole().await?;
         let request = HttpRequest {
@@ -237,22 +246,15 @@ impl Inner {
             headers: pairs(headers),
             body: body.to_vec(),
         };
-        let server = || granted.target.to_string();
-        let answered = match responder.respond(&request).await {
-            None => None,
-            Some(Err(cause)) => {
-                return Err(EgressError::Connect {
-                    server: server(),
-                    cause,
-                    timed_out: false,
-                });
+        match responder.respond(&request).await {
+            None if responder.listens() => Ok(Responded::Listens(Arc::clone(responder), request)),
+            None => Ok(Responded::Nothing(OutBody::Whole(body))),
+            Some(Err(failure)) => Err(error_of(failure, granted)),
+            Some(Ok(answer)) => {
+                let response = response_of(answer).map_err(|error| protocol(granted, &error))?;
+                Ok(Responded::Answer(response))
             }
-            Some(Ok(answer)) => Some(response_of(answer).map_err(|error| EgressError::Protocol {
-                server: server(),
-                cause: error.to_string(),
-            })?),
-        };
-        Ok((OutBody::Whole(body), answered))
+        }
     }
 
     async fn ask_network(
@@ -413,6 +415,76 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), text(value)))
         .collect()
+}
+
+/// What came of asking a responder.
+enum Responded {
+    Answer(http::Response<reqwest::Body>),
+    /// The network is to be asked.
+    Nothing(OutBody),
+    /// The same, and the responder wants to hear what it says.
+    Listens(Arc<dyn HttpResponder>, HttpRequest),
+}
+
+/// A whole answer for one who listens, no larger than what the call may still take.
+async fn whole(
+    call: &EgressCall,
+    granted: &Granted,
+    response: http::Response<reqwest::Body>,
+) -> Result<HttpResponse, EgressError> {
+    let (parts, mut body) = response.into_parts();
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| classify(&error, &granted.target))?;
+        if let Ok(data) = frame.into_data() {
+            bytes.extend_from_slice(&data);
+            call.has_room_for(bytes.len())?;
+        }
+    }
+    Ok(HttpResponse {
+        status: parts.status.as_u16(),
+        headers: pairs(&parts.headers),
+        body: bytes,
+    })
+}
+
+fn protocol(granted: &Granted, error: &http::Error) -> EgressError {
+    EgressError::Protocol {
+        server: granted.target.to_string(),
+        cause: error.to_string(),
+    }
+}
+
+/// A failure that a responder gives, as if the network had given it.
+fn error_of(failure: HttpFailure, granted: &Granted) -> EgressError {
+    let server = granted.target.to_string();
+    match failure {
+        HttpFailure::Connect(cause) => EgressError::Connect {
+            server,
+            cause,
+            timed_out: false,
+        },
+        HttpFailure::Dns(cause) => EgressError::Dns { server, cause },
+        HttpFailure::Tls(cause) => EgressError::Tls { server, cause },
+        HttpFailure::Timeout(after) => EgressError::Timeout {
+            server,
+            after,
+            call_deadline: false,
+        },
+        HttpFailure::Protocol(cause) => EgressError::Protocol { server, cause },
+    }
+}
+
+/// The network's failure for one who listens.
+fn failure_of(error: &EgressError) -> HttpFailure {
+    match error {
+        EgressError::Connect { cause, .. } => HttpFailure::Connect(cause.clone()),
+        EgressError::Dns { cause, .. } => HttpFailure::Dns(cause.clone()),
+        EgressError::Tls { cause, .. } => HttpFailure::Tls(cause.clone()),
+        EgressError::Timeout { after, .. } => HttpFailure::Timeout(*after),
+        EgressError::Protocol { cause, .. } => HttpFailure::Protocol(cause.clone()),
+        error => HttpFailure::Protocol(error.to_string()),
+    }
 }
 
 fn response_of(answer: HttpResponse) -> Result<http::Response<reqwest::Body>, http::Error> {

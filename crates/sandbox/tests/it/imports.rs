@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use rollcage_core::{
     CallError, FaultKind, PluginErrorKind,
     host::{
-        HttpRequest, HttpResponder, HttpResponse, Kubernetes, KubernetesError, KubernetesRequest, KubernetesVerb,
-        ObjectKind, ResourceName, Secrets, SecretsError,
+        HttpFailure, HttpRequest, HttpResponder, HttpResponse, Kubernetes, KubernetesError, KubernetesRequest,
+        KubernetesVerb, ObjectKind, ResourceName, Secrets, SecretsError,
     },
 };
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ impl Secrets for Cluster {
 
 #[async_trait]
 impl HttpResponder for Cluster {
-    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>> {
+    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpFailure>> {
         Some(Ok(HttpResponse {
             status: 200,
             headers: Vec::new(),

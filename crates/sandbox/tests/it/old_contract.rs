@@ -16,8 +16,8 @@ use rollcage_api::{
 use rollcage_core::{
     CallError, PluginErrorKind,
     host::{
-        HttpRequest, HttpResponder, HttpResponse, Kubernetes, KubernetesError, KubernetesRequest, KubernetesVerb,
-        ObjectKind, ResourceName, Secrets, SecretsError,
+        HttpFailure, HttpRequest, HttpResponder, HttpResponse, Kubernetes, KubernetesError, KubernetesRequest,
+        KubernetesVerb, ObjectKind, ResourceName, Secrets, SecretsError,
     },
 };
 use rollcage_sandbox::WasmPlugin;
@@ -58,7 +58,7 @@ impl Secrets for World {
 
 #[async_trait]
 impl HttpResponder for World {
-    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>> {
+    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpFailure>> {
         let body = format!(
             "{} {} {}",
             request.method,

@@ -7,8 +7,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use rollcage_core::host::{
-    HttpRequest, HttpResponder, HttpResponse, Kubernetes, KubernetesError, KubernetesRequest, KubernetesVerb,
-    ObjectKind, ResourceName,
+    HttpFailure, HttpRequest, HttpResponder, HttpResponse, Kubernetes, KubernetesError, KubernetesRequest,
+    KubernetesVerb, ObjectKind, ResourceName,
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -106,10 +106,10 @@ impl Kubernetes for Meddler {
 
 #[async_trait]
 impl HttpResponder for Meddler {
-    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>> {
+    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpFailure>> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst);
         if self.plan == Plan::ServersDown {
-            return Some(Err("connection refused".to_owned()));
+            return Some(Err(HttpFailure::Connect("connection refused".to_owned())));
         }
         let answer = match &self.http {
             Some(http) => http.respond(request).await,

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use rollcage_api::plugin::Permissions;
-use rollcage_core::host::{HostServices, HttpRequest, HttpResponder, HttpResponse};
+use rollcage_core::host::{HostServices, HttpFailure, HttpRequest, HttpResponder, HttpResponse};
 
 use super::support::{Kept, Server, call, call_of, credential, egress, get, host, http, missing, send};
 use crate::egress::{Egress, EgressErrorKind, SendOptions};
@@ -17,7 +17,7 @@ struct Scenario(Mutex<Vec<HttpRequest>>);
 
 #[async_trait]
 impl HttpResponder for Scenario {
-    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>> {
+    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpFailure>> {
         self.0.lock().unwrap().push(request.clone());
         let path = request.url.rsplit('/').next().unwrap();
         let answer = |body: String, headers: &[(&str, &str)]| {
@@ -35,7 +35,7 @@ impl HttpResponder for Scenario {
             "echo" => answer(format!("{:?}", request.headers), &[("X-Own", "secret-value")]),
             "large" => answer("x".repeat(1_000_000), &[]),
             "bad" => answer(String::new(), &[("no header", "x")]),
-            "down" => Some(Err("connection refused".into())),
+            "down" => Some(Err(HttpFailure::Connect("connection refused".into()))),
             "slow" => std::future::pending().await,
             _ => None,
         }
@@ -111,4 +111,54 @@ async fn what_a_scenario_does_not_answer_goes_to_the_network() {
     let (egress, scenario) = guard(vec![server.grant("127.0.0.1")]);
     assert_eq!(send(&egress, get(server.url("127.0.0.1"))).await.unwrap().status, 200);
     assert_eq!((scenario.0.lock().unwrap().len(), server.reached()), (1, 1));
+}
+
+/// Hears what the network answers.
+#[derive(Debug, Default)]
+struct Listener(Mutex<Vec<(String, Result<HttpResponse, HttpFailure>)>>);
+
+#[async_trait]
+impl HttpResponder for Listener {
+    async fn respond(&self, _: &HttpRequest) -> Option<Result<HttpResponse, HttpFailure>> {
+        None
+    }
+
+    fn listens(&self) -> bool {
+        true
+    }
+
+    fn heard(&self, request: &HttpRequest, answer: &Result<HttpResponse, HttpFailure>) {
+        self.0.lock().unwrap().push((request.url.clone(), answer.clone()));
+    }
+}
+
+#[tokio::test]
+async fn one_who_listens_hears_what_the_plugin_gets_and_bounds_hold() {
+    let echo = Server::echo().await;
+    let large = Server::answering(format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: 400000\r\n\r\n{}",
+        "x".repeat(400_000)
+    ))
+    .await;
+    let cut = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await;
+    let grants = [&echo, &large, &cut].map(|server| server.grant("127.0.0.1"));
+    let listener: Arc<Listener> = Arc::default();
+    let services = HostServices {
+        http: Some(listener.clone()),
+        ..host()
+    };
+    let egress = egress(&http(grants.to_vec()), &services, Arc::default());
+
+    let answer = send(&egress, get(echo.url("127.0.0.1"))).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer.body).contains("GET"), "{answer:?}");
+    let kind = |error: crate::egress::EgressError| error.kind();
+    let error = send(&egress, get(large.url("127.0.0.1"))).await.unwrap_err();
+    assert_eq!(kind(error), EgressErrorKind::TooLarge);
+    let error = send(&egress, get(cut.url("127.0.0.1"))).await.unwrap_err();
+    assert_eq!(kind(error), EgressErrorKind::Protocol);
+
+    let heard = listener.0.lock().unwrap();
+    assert_eq!(heard.len(), 3);
+    assert_eq!(heard[0].1.as_ref().unwrap().body, answer.body);
+    assert!(heard[1..].iter().all(|(_, answer)| answer.is_err()), "{heard:?}");
 }
