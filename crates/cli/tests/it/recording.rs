@@ -275,20 +275,20 @@ cases:
             server.port, server.port
         ),
     );
-    let test = |more: &[&str]| {
+    let cases = |more: &[&str]| {
         run(rollcage()
             .args(["plugin", "test", "-f", "cases.yaml"])
             .arg(plugin("prometheus"))
             .args(more)
             .current_dir(dir.path()))
     };
-    let recorded = test(&["--record", "session.yaml"]);
+    let recorded = cases(&["--record", "session.yaml"]);
     assert_eq!(recorded.code, 0, "{recorded:?}");
     assert!(recorded.stdout.contains("2 passed"), "{recorded:?}");
     recording(dir.path());
     drop(server);
-    assert_eq!(test(&["--no-conformance"]).code, 1);
-    let replayed = test(&["--replay", "session.yaml"]);
+    assert_eq!(cases(&["--no-conformance"]).code, 1);
+    let replayed = cases(&["--replay", "session.yaml"]);
     assert_eq!(replayed.code, 0, "{replayed:?}");
     let text = std::fs::read_to_string(dir.path().join("session.yaml")).unwrap();
     std::fs::write(
@@ -296,7 +296,7 @@ cases:
         text.replace("query=other", "query=another"),
     )
     .unwrap();
-    let replayed = test(&["--replay", "session.yaml"]);
+    let replayed = cases(&["--replay", "session.yaml"]);
     assert_eq!(replayed.code, 1, "{replayed:?}");
     assert!(
         replayed.stdout.contains("replay: asked, but not recorded"),

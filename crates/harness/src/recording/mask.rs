@@ -112,11 +112,11 @@ pub fn tokens_in(exchange: &HttpExchange) -> Vec<String> {
 pub fn http(exchange: HttpExchange, masker: &Masker) -> HttpExchange {
     let text = |text: &str| masker.mask(text).into_owned();
     let headers = |headers: &[(String, String)]| {
-        let masked = headers.iter().map(|(name, value)| {
+        let shown = headers.iter().map(|(name, value)| {
             let hidden = HEADERS.iter().any(|hidden| name.eq_ignore_ascii_case(hidden));
             (name.clone(), if hidden { MASK.to_owned() } else { text(value) })
         });
-        masked.collect()
+        shown.collect()
     };
     HttpExchange {
         request: text(&exchange.request),
@@ -182,11 +182,11 @@ pub fn mask(value: &mut Value, masker: &Masker) {
         Value::String(text) => *text = masker.mask(text).into_owned(),
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, masker)),
         Value::Object(fields) => {
-            let masked = std::mem::take(fields).into_iter().map(|(key, mut value)| {
+            let shown = std::mem::take(fields).into_iter().map(|(key, mut value)| {
                 mask(&mut value, masker);
                 (masker.mask(&key).into_owned(), value)
             });
-            *fields = masked.collect();
+            *fields = shown.collect();
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
@@ -217,9 +217,9 @@ mod tests {
             BASE64_STANDARD.encode(secret),
             BASE64_URL_SAFE_NO_PAD.encode(secret),
         ] {
-            let masked = masker.mask(&text);
-            assert!(masked.contains(MASK), "{text}: {masked}");
-            assert!(!masked.contains("s3cr"), "{text}: {masked}");
+            let shown = masker.mask(&text);
+            assert!(shown.contains(MASK), "{text}: {shown}");
+            assert!(!shown.contains("s3cr"), "{text}: {shown}");
         }
     }
 

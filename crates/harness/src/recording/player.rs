@@ -183,17 +183,14 @@ impl Kubernetes for Player {
             let found = self.session.kubernetes.iter().enumerate().find(|(index, exchange)| {
                 played.kubernetes.get(*index) == Some(&false) && exchange.request == asked.request
             });
-            match found {
-                Some((index, exchange)) => {
-                    if let Some(done) = played.kubernetes.get_mut(index) {
-                        *done = true;
-                    }
-                    Some(exchange)
+            if let Some((index, exchange)) = found {
+                if let Some(done) = played.kubernetes.get_mut(index) {
+                    *done = true;
                 }
-                None => {
-                    played.not_recorded.push(KubernetesExchange::summary(&asked.request));
-                    None
-                }
+                Some(exchange)
+            } else {
+                played.not_recorded.push(KubernetesExchange::summary(&asked.request));
+                None
             }
         };
         if self.api.is_some() {

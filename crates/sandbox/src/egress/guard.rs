@@ -220,7 +220,7 @@ impl Inner {
                     Ok(response) => whole(call, granted, response).await,
                     Err(error) => Err(error),
                 };
-                responder.heard(&request, &whole.as_ref().map(Clone::clone).map_err(failure_of));
+                responder.heard(&request, &whole.clone().map_err(|error| failure_of(&error)));
                 response_of(whole?).map_err(|error| protocol(granted, &error))?
             }
         };
