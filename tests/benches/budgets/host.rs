@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use rollcage_api::plugin::PluginKind;
-use rollcage_core::host::{HostServices, HttpRequest, HttpResponder, HttpResponse};
+use rollcage_core::host::{HostServices, HttpRequest, HttpFailure, HttpResponder, HttpResponse};
 use rollcage_sandbox::Compiler;
 use rollcage_tests::{
     faults::compiled,
@@ -159,7 +159,7 @@ struct Answers;
 
 #[async_trait]
 impl HttpResponder for Answers {
-    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, String>> {
+    async fn respond(&self, request: &HttpRequest) -> Option<Result<HttpResponse, HttpFailure>> {
         let prometheus =
             r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1767225600,"1"]}]}}"#;
         let web = r#"{"successRate": 1}"#;
