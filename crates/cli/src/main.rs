@@ -15,6 +15,11 @@ use output::Out;
 use rollcage_harness::CommandError;
 
 fn main() -> ExitCode {
+    // Not in the command line that people see, and read before it: a plugin's own arguments follow.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == rollcage_goplugin::LAUNCH) {
+        return rollcage_goplugin::launcher_main(arguments);
+    }
     let cli = Cli::parse();
     // Another provider can only have been installed by this process, and it would do as well.
     let _ = rustls::crypto::ring::default_provider().install_default();

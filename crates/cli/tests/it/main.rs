@@ -13,6 +13,7 @@ mod conformance;
 mod dev;
 mod help;
 mod inspect;
+mod launch;
 mod new;
 mod prometheus;
 mod recording;
