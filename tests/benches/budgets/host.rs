@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use rollcage_api::plugin::PluginKind;
-use rollcage_core::host::{HostServices, HttpRequest, HttpFailure, HttpResponder, HttpResponse};
+use rollcage_core::host::{HostServices, HttpFailure, HttpRequest, HttpResponder, HttpResponse};
 use rollcage_sandbox::Compiler;
 use rollcage_tests::{
     faults::compiled,
