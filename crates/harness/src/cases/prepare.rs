@@ -431,7 +431,7 @@ mod tests {
 call: {method: set-weight, input: {rollout: {}, desiredWeight: 1}, config: {a: 1}}
 cases:
   - name: a
-    call: {merge: {desiredWeight: 2, rollout: {metadata: {name: x, namespace: n}}}}
+    call: {merge: {desiredWeight: 2, rollout: {metadata: {name: x, namespace: shop}}}}
     then:
       - call: {merge: {rollout: {metadata: {name: null}}}}
       - call: {method: remove-managed-routes, input: {rollout: {}}, config: {a: 2}}

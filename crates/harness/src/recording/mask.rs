@@ -39,7 +39,6 @@ pub fn masker(values: impl IntoIterator<Item = String>) -> Masker {
         {
             all.extend(shapes(token));
         }
-        all.push(value);
     }
     Masker::new(all)
 }
@@ -50,7 +49,9 @@ fn shapes(value: &str) -> Vec<String> {
     }
     let json = Value::from(value).to_string();
     let mut url = reqwest::Url::parse("http://shape.invalid/").ok();
-    let mut shapes = vec![json.trim_matches('"').to_owned()];
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+    let mut shapes = vec![value.to_owned()];
+    shapes.extend(json.map(str::to_owned));
     if let Some(url) = &mut url {
         url.query_pairs_mut().append_pair("v", value);
         shapes.extend(
