@@ -124,7 +124,9 @@ fn build() -> anyhow::Result<PathBuf> {
     let source = root.join("tests/oracle");
     let overlay = overlay(&source, &folder)?;
     let mut build = Command::new("go");
-    build.args(["build", "-tags", "original", "-overlay"]).arg(overlay);
+    build
+        .args(["build", "-buildvcs=false", "-tags", "original", "-overlay"])
+        .arg(overlay);
     go(build.arg("-o").arg(&fresh).arg(".").current_dir(source))?;
     std::fs::rename(&fresh, &program)?;
     Ok(program)
