@@ -91,6 +91,38 @@ async fn a_full_queue_is_told_at_once() {
     assert_eq!(run(&*port, "ok").await.unwrap(), "aa");
 }
 
+/// A second call while the first one is under way: with only the limit in its way lifted it ends otherwise.
+#[tokio::test]
+async fn concurrency_and_queue_have_their_twins() {
+    for (limits, ends) in [
+        ("{concurrency: 1, queue: 0}", Err(FaultKind::QueueFull)),
+        ("{concurrency: 2, queue: 0}", Ok("aa")),
+        ("{concurrency: 1, deadline: 300ms}", Err(FaultKind::QueueDeadline)),
+        ("{concurrency: 2, deadline: 300ms}", Ok("aa")),
+    ] {
+        let bench = bench(&format!("limits: {limits}")).await;
+        let port = bench.registry.metric_provider("x/a", "team").unwrap();
+        let blocker = port.clone();
+        let blocker = tokio::spawn(async move { run(&*blocker, "wait").await });
+        until("the slot is taken", || bench.world.begun.lock().unwrap().len() == 1).await;
+        let ended = run(&*port, "ok").await.map_err(|error| fault(error).kind);
+        assert_eq!(ended, ends.map(str::to_owned), "{limits}");
+        bench.world.release.notify_waiters();
+        blocker.await.unwrap().ok();
+    }
+    // A place in the queue, and the first call comes to its end.
+    let bench = bench("limits: {concurrency: 1, queue: 1}").await;
+    let port = bench.registry.metric_provider("x/a", "team").unwrap();
+    let (blocker, waiting) = (port.clone(), port.clone());
+    let blocker = tokio::spawn(async move { run(&*blocker, "wait").await });
+    until("the slot is taken", || bench.world.begun.lock().unwrap().len() == 1).await;
+    let waiting = tokio::spawn(async move { run(&*waiting, "ok").await });
+    tokio::task::yield_now().await;
+    bench.world.release.notify_waiters();
+    blocker.await.unwrap().unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), "aa");
+}
+
 #[tokio::test]
 async fn cancelled_calls_and_panics_give_their_slots_back() {
     let bench = bench("limits: {concurrency: 2}").await;
