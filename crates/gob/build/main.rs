@@ -1,10 +1,8 @@
 //! Compiles the schema files into tables: a mistake in them ends the build, and nothing is read at run time.
 
-#![allow(dead_code, reason = "shared with the crate, which uses other parts")]
-#![allow(
+#![expect(
     clippy::pedantic,
     clippy::indexing_slicing,
-    missing_docs,
     reason = "a build script may end by panic"
 )]
 

@@ -24,12 +24,3 @@ pub fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     uint(out, value.len() as u64);
     out.extend_from_slice(value);
 }
-
-/// How many bytes the unsigned integer in front has.
-#[allow(dead_code, reason = "the build script has no use for it")]
-pub fn uint_len(bytes: &[u8]) -> usize {
-    match bytes.first() {
-        Some(first) if *first > 0x7f => 257 - usize::from(*first),
-        _ => 1,
-    }
-}

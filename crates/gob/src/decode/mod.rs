@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
+pub(crate) use self::take::uint_len;
 use self::{
     plan::Plans,
     read::{Input, Reader},
@@ -43,7 +44,7 @@ pub fn frame(buffer: &[u8], limits: &Limits) -> Result<Option<Range<usize>>, Dec
     let Some(first) = buffer.first() else {
         return Ok(None);
     };
-    let prefix = crate::put::uint_len(buffer);
+    let prefix = uint_len(buffer);
     if prefix > 9 {
         return Err(DecodeError::stream("encoded unsigned integer out of range"));
     }

@@ -25,6 +25,14 @@ pub(super) fn uint(from: &mut Bytes<'_>) -> Result<u64, DecodeError> {
     Ok(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 
+/// How many bytes the unsigned integer in front has.
+pub(crate) fn uint_len(bytes: &[u8]) -> usize {
+    match bytes.first() {
+        Some(first) if *first > 0x7f => 257 - usize::from(*first),
+        _ => 1,
+    }
+}
+
 /// A signed integer.
 pub(super) fn int(from: &mut Bytes<'_>) -> Result<i64, DecodeError> {
     let value = uint(from)?;

@@ -7,7 +7,7 @@ use serde::{
 
 use super::{Output, value};
 use crate::{
-    EncodeError, put,
+    EncodeError, decode,
     schema::{Kind, Slot, Struct},
 };
 
@@ -172,7 +172,7 @@ impl SerializeMap for Object<'_> {
         let from = self.output.bytes.len();
         value::write(self.output, Kind::String, true, key)?;
         let text = self.output.bytes.get(from..).unwrap_or_default();
-        let prefix = put::uint_len(text);
+        let prefix = decode::uint_len(text);
         let text = std::str::from_utf8(text.get(prefix..).unwrap_or_default()).unwrap_or_default();
         let (found, next) = match self.shape.slot(text, self.next) {
             Some((at, _)) => (Some(at), at + 1),
