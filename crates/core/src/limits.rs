@@ -38,6 +38,20 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// For a native executable. Its deadline is Argo's habit of none at all, made finite: calls of a minute are legal.
+    /// Memory has no limit unless the entry sets one, as in the original; what crosses is limited generously.
+    pub fn native(entry: &LimitsEntry) -> Self {
+        Self {
+            deadline: entry.deadline.map_or(Duration::from_secs(90), |d| d.0),
+            memory: entry.memory.unwrap_or(ByteSize(u64::MAX)),
+            input: entry.input.unwrap_or(ByteSize::mebi(16)),
+            output: entry.output.unwrap_or(ByteSize::mebi(16)),
+            ..Self::wasm(entry)
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self::wasm(&LimitsEntry::default())

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use serde_json::Value;
+
 /// What stands in a secret's place.
 pub const MASK: &str = "*****";
 
@@ -57,6 +59,28 @@ impl Masker {
             }
         }
         masked
+    }
+
+    /// Replaces secret values in the texts and names of a document: in the texts themselves, since escaped as JSON they may
+    /// look different.
+    pub fn mask_json(&self, document: &mut Value) {
+        if self.is_empty() {
+            return;
+        }
+        match document {
+            Value::String(text) => *text = self.mask(text).into_owned(),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
+            Value::Object(fields) => {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(name, mut value)| {
+                        self.mask_json(&mut value);
+                        (self.mask(&name).into_owned(), value)
+                    })
+                    .collect();
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 }
 

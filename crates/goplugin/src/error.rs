@@ -273,18 +273,25 @@ pub(crate) fn call_fault(
             "look at the plugin's log",
         ),
         Some(exit) => {
-            let out_of_memory = ["out of memory", "cannot allocate memory"]
-                .iter()
-                .any(|words| stderr.contains(words));
-            let (kind, hint) = match exit_kind(exit) {
-                FaultKind::Exit if out_of_memory => (FaultKind::Memory, "raise limits.memory, if the plugin needs it"),
-                kind => (
-                    kind,
-                    "the plugin's own words, if any, are here and in the log; it is started again",
-                ),
-            };
-            let cause = format!("{error}: the plugin's process {exit}{}", tail(stderr));
-            Fault::new(plugin, phase, kind, cause, hint)
+            let mut fault = exit_fault(plugin, phase, exit, stderr);
+            fault.cause = format!("{error}: {}", fault.cause);
+            fault
         }
     }
+}
+
+/// The fault that the end of a plugin's process is.
+pub(crate) fn exit_fault(plugin: &PluginId, phase: Phase, exit: &Exit, stderr: &str) -> Fault {
+    let out_of_memory = ["out of memory", "cannot allocate memory"]
+        .iter()
+        .any(|words| stderr.contains(words));
+    let (kind, hint) = match exit_kind(exit) {
+        FaultKind::Exit if out_of_memory => (FaultKind::Memory, "raise limits.memory, if the plugin needs it"),
+        kind => (
+            kind,
+            "the plugin's own words, if any, are here and in the log; it is started again",
+        ),
+    };
+    let cause = format!("the plugin's process {exit}{}", tail(stderr));
+    Fault::new(plugin, phase, kind, cause, hint)
 }

@@ -3,7 +3,6 @@
 use std::{io, os::unix::process::ExitStatusExt as _, path::Path, time::Duration};
 
 use bytes::Bytes;
-use rollcage_api::plugin::PluginKind;
 use rollcage_core::{Fault, Phase};
 use rollcage_gob::{Encoder, Value, types};
 use tokio::{
@@ -19,6 +18,7 @@ use crate::{
     handshake::{self, Address, LINE, LineError},
     launch::{self, Launched, Launcher, Spec},
     logs::{LogSink, LogStream, Logger, SETTLE, Tail},
+    ports::service_name,
     process::{Exit, Killed, Process, TaskLimit},
     rpc::{CallLimits, Client, RpcError},
     yamux::{Role, Session, Socket, Stream, Times},
@@ -173,11 +173,7 @@ impl NativePlugin {
 
     /// Reaches the service of this plugin's kind. Each call of this makes a fresh object in the plugin.
     pub async fn dispense(&self, limits: CallLimits, deadline: Duration) -> Result<Client, DispenseError> {
-        let name = match self.spec.plugin.kind {
-            PluginKind::MetricProvider => "RpcMetricProviderPlugin",
-            PluginKind::TrafficRouter => "RpcTrafficRouterPlugin",
-            PluginKind::Step => "RpcStepPlugin",
-        };
+        let name = service_name(self.spec.plugin.kind);
         let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.value(types::STRING, name, to);
         let read = |value: Value<'_, '_>| value.decode(types::UINT32);
         let number = self
@@ -199,6 +195,23 @@ impl NativePlugin {
         call_fault(&self.spec.plugin, phase, error, exit.as_ref(), &self.stderr.text())
     }
 
+    /// The fault of a service that could not be reached.
+    pub async fn dispense_fault(&self, error: &DispenseError) -> Fault {
+        let plugin = &self.spec.plugin;
+        match error {
+            DispenseError::Call(RpcError::Server(text)) => {
+                let cause = format!("it serves no {}: {text}", plugin.kind);
+                let hint = "check under which key of the configuration the plugin is listed";
+                Fault::new(plugin, Phase::Link, error.kind(), cause, hint)
+            }
+            DispenseError::Call(error) => self.fault(Phase::Link, error).await,
+            DispenseError::Dial(_) => {
+                let hint = "the plugin does not speak go-plugin's protocol";
+                Fault::new(plugin, Phase::Link, error.kind(), error.to_string(), hint)
+            }
+        }
+    }
+
     /// The end of its standard error.
     pub fn last_words(&self) -> String {
         self.stderr.text()
@@ -207,7 +220,7 @@ impl NativePlugin {
     /// Asks it to quit, gives it its two seconds, and ends what is left of it: process, children, socket, folder.
     ///
     /// None if the kernel does not let go of it.
-    pub async fn quit(self) -> Option<Exit> {
+    pub async fn quit(&self) -> Option<Exit> {
         let grace = Instant::now() + self.spec.patience.quit;
         // Go's server may close the connection before it answers: then the end of the process is the answer.
         let asked = self.control_call("Control.Quit", self.spec.patience.quit).await;
@@ -221,7 +234,7 @@ impl NativePlugin {
     }
 
     /// Ends it without a word.
-    pub async fn kill(self) -> Option<Exit> {
+    pub async fn kill(&self) -> Option<Exit> {
         self.process.killed(Killed::GivenUp).await
     }
 }

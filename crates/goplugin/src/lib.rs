@@ -7,6 +7,7 @@
 //!      -> broker   (which stream is the plugin's service)
 //!      -> logs     (everything it writes, always read, bounded)                              -> tracing
 //!      -> process  (its end, its children, its socket and folder)
+//! Service (a plugin that was initialized, and the task that keeps it) -> ports (metric provider, traffic router, step)
 //! ```
 //!
 //! Invariants
@@ -16,7 +17,7 @@
 //! - Every wait has a deadline; a call that is given up cannot be mixed up with a later one.
 //! - Each way of not becoming a plugin is an error of its own, with the plugin's last words.
 //!
-//! Not here: the meaning of Argo's methods and objects (the ports), restarts and back-off (the registry), the encoding of
+//! Not here: restarts and back-off (the registry), what answers mean for a release (`rollcage-core`), the encoding of
 //! objects (`rollcage-gob`). A native plugin is limited, not sandboxed: it reads what its user can read.
 
 mod broker;
@@ -25,8 +26,10 @@ mod handshake;
 mod host;
 mod launch;
 mod logs;
+mod ports;
 mod process;
 mod rpc;
+mod service;
 mod yamux;
 
 pub use broker::BrokerError;
@@ -35,6 +38,8 @@ pub use handshake::{Address, LineError};
 pub use host::NativePlugin;
 pub use launch::{EnvironmentPolicy, LAUNCH, LaunchStep, Launcher, Patience, ProcessLimits, Spec, launcher_main};
 pub use logs::{LogRecord, LogSink, LogStream, to_tracing};
+pub use ports::{NativeMetricProvider, NativeStep, NativeTrafficRouter};
 pub use process::{Exit, Killed, TaskLimit};
 pub use rpc::{CallLimits, Client, MessageError, RpcError};
+pub use service::{CallRules, Ended, Service};
 pub use yamux::{FrameError, SessionError};

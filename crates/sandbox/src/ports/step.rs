@@ -8,7 +8,7 @@ use rollcage_api::{
     rollout::Rollout,
     step::{StepContext, StepPhase, StepResult},
 };
-use rollcage_core::{Call, CallError, Fault, Step, secret::Masker};
+use rollcage_core::{Call, CallError, Fault, Step};
 use serde_json::Value;
 
 use super::{Answered, answered, invalid, view};
@@ -49,11 +49,9 @@ impl WasmPlugin {
         let status = match outcome.state {
             None => Value::Null,
             Some(state) => {
-                let mut state = serde_json::from_str(&state)
+                let mut state: Value = serde_json::from_str(&state)
                     .map_err(|error| invalid(self.policy(), format!("state is no JSON: {error}")))?;
-                if !masker.is_empty() {
-                    mask(&mut state, &masker);
-                }
+                masker.mask_json(&mut state);
                 state
             }
         };
@@ -70,24 +68,6 @@ impl WasmPlugin {
                 .map(|ms| GoDuration(Duration::from_millis(ms.into()))),
             status,
         })
-    }
-}
-
-/// In the texts themselves: escaped as JSON they may look different.
-fn mask(value: &mut Value, masker: &Masker) {
-    match value {
-        Value::String(text) => *text = masker.mask(text).into_owned(),
-        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, masker)),
-        Value::Object(fields) => {
-            *fields = std::mem::take(fields)
-                .into_iter()
-                .map(|(name, mut value)| {
-                    mask(&mut value, masker);
-                    (masker.mask(&name).into_owned(), value)
-                })
-                .collect();
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
