@@ -215,11 +215,7 @@ func gobRandom(args struct {
 				return nil, err
 			}
 		}
-		value := reflect.New(reflect.TypeOf(root.zero))
-		random.fill(value.Elem(), 0)
-		if root.name == "map" && value.Elem().IsNil() {
-			value.Elem().Set(reflect.MakeMap(value.Elem().Type()))
-		}
+		value := random.root(root)
 		if err := encodeRoot(encoder, root, value.Elem().Interface()); err != nil {
 			return nil, fmt.Errorf("%s: %w", root.name, err)
 		}

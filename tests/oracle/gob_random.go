@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand"
 	"reflect"
+	"sort"
 	"strings"
 	"time"
 
@@ -18,6 +19,16 @@ import (
 type filler struct {
 	*rand.Rand
 	density float64
+}
+
+// root is a new value of a type that crosses. A map is never nil there.
+func (random filler) root(root wireRoot) reflect.Value {
+	value := reflect.New(reflect.TypeOf(root.zero))
+	random.fill(value.Elem(), 0)
+	if root.name == "map" && value.Elem().IsNil() {
+		value.Elem().Set(reflect.MakeMap(value.Elem().Type()))
+	}
+	return value
 }
 
 func (random filler) chance(depth int) bool {
@@ -134,4 +145,82 @@ func (random filler) fill(value reflect.Value, depth int) {
 			panic("nothing that can be filled: " + of.String())
 		}
 	}
+}
+
+// gob.unset: how many types cross, and which of their fields no value that gob.random makes of these seeds has set.
+func gobUnset(args struct {
+	Seeds   []int64 `json:"seeds"`
+	Count   int     `json:"count"`
+	Density float64 `json:"density"`
+}) (any, error) {
+	types := map[string]string{}
+	for _, root := range wireRoots {
+		if root.name == "map" {
+			continue
+		}
+		if err := describe(reflect.TypeOf(root.zero), types); err != nil {
+			return nil, err
+		}
+	}
+	// Whether a field, or a type, was set anywhere.
+	fields := map[string]bool{}
+	for name := range types {
+		fields[name] = false
+	}
+	for _, seed := range args.Seeds {
+		random := filler{rand.New(rand.NewSource(seed)), args.Density}
+		for at := 0; at < args.Count; at++ {
+			if err := visit(random.root(wireRoots[at%len(wireRoots)]), fields); err != nil {
+				return nil, err
+			}
+		}
+	}
+	unset := []string{}
+	for name, set := range fields {
+		if !set {
+			unset = append(unset, name)
+		}
+	}
+	sort.Strings(unset)
+	return map[string]any{"types": len(types), "unset": unset}, nil
+}
+
+func visit(value reflect.Value, fields map[string]bool) error {
+	switch of := value.Type(); {
+	case of == timeType:
+	case of.Kind() == reflect.Pointer:
+		if !value.IsNil() {
+			return visit(value.Elem(), fields)
+		}
+	case of.Kind() == reflect.Slice && of.Elem().Kind() != reflect.Uint8:
+		for at := 0; at < value.Len(); at++ {
+			if err := visit(value.Index(at), fields); err != nil {
+				return err
+			}
+		}
+	case of.Kind() == reflect.Map:
+		for _, key := range value.MapKeys() {
+			if err := visit(value.MapIndex(key), fields); err != nil {
+				return err
+			}
+		}
+	case of.Kind() == reflect.Struct:
+		name, err := schemaName(of)
+		if err != nil {
+			return err
+		}
+		fields[name] = true
+		for at := 0; at < of.NumField(); at++ {
+			field := of.Field(at)
+			if !field.IsExported() {
+				continue
+			}
+			key := name + "." + field.Name
+			fields[key] = fields[key] || !value.Field(at).IsZero()
+			if err := visit(value.Field(at), fields); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

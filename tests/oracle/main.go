@@ -42,6 +42,7 @@ var operations = map[string]operation{
 	"gob.random":             typed(gobRandom),
 	"gob.same":               typed(gobSame),
 	"gob.schema":             typed(gobSchema),
+	"gob.unset":              typed(gobUnset),
 	"jsonpath.find":          typed(jsonpathFind),
 	"templates.fill":         typed(templatesFill),
 	"yaml.entries":           yamlEntries,

@@ -31,6 +31,7 @@ const FIRST: i32 = 64;
 pub(super) enum Remote {
     Array {
         element: i32,
+        length: u64,
     },
     Slice {
         element: i32,
@@ -101,13 +102,18 @@ impl Remotes {
         let undefined = || DecodeError::value(format!("type {id} is undefined"));
         match self.get(id).ok_or_else(undefined)? {
             Remote::Gob | Remote::Marshaler => take::bytes(from).map(drop),
-            Remote::Array { element } | Remote::Slice { element } => {
-                let element = *element;
-                for _ in 0..take::count(from)? {
-                    take::element(from)?;
-                    self.skip_at(from, element, limits, depth)?;
+            Remote::Array { element, length } => {
+                let (element, length) = (*element, *length);
+                let count = take::count(from)?;
+                if count as u64 != length {
+                    return Err(DecodeError::value("length mismatch of an array"));
                 }
-                Ok(())
+                self.skip_elements(from, element, count, limits, depth)
+            }
+            Remote::Slice { element } => {
+                let element = *element;
+                let count = take::count(from)?;
+                self.skip_elements(from, element, count, limits, depth)
             }
             Remote::Map { key, element } => {
                 let (key, element) = (*key, *element);
@@ -131,6 +137,21 @@ impl Remotes {
                 Ok(())
             }
         }
+    }
+
+    fn skip_elements(
+        &mut self,
+        from: &mut Bytes<'_>,
+        element: i32,
+        count: usize,
+        limits: &Limits,
+        depth: usize,
+    ) -> Result<(), DecodeError> {
+        for _ in 0..count {
+            take::element(from)?;
+            self.skip_at(from, element, limits, depth)?;
+        }
+        Ok(())
     }
 
     /// An interface in a value: definitions in it stay, its value is dropped by its length.
@@ -174,11 +195,9 @@ fn definition(from: &mut Bytes<'_>) -> Result<Remote, DecodeError> {
         let remote = match variant {
             0 => {
                 let [element, length] = parts(from, 3)?;
-                if length < 0 {
-                    return Err(DecodeError::value("an array of negative length"));
-                }
                 Remote::Array {
                     element: number(element)?,
+                    length: u64::try_from(length).map_err(|_| DecodeError::value("an array of negative length"))?,
                 }
             }
             1 => {

@@ -13,6 +13,12 @@ pub(crate) fn last(schema: &str) -> Type {
     Type(kind(&compiled, CompiledKind::Struct(Form::Object, last)))
 }
 
+/// The first: its number is the first one, too.
+pub(crate) fn first(schema: &str) -> Type {
+    let compiled = compile(&parse(schema).unwrap()).unwrap();
+    Type(kind(&compiled, CompiledKind::Struct(Form::Object, 0)))
+}
+
 fn forever<T>(items: impl IntoIterator<Item = T>) -> &'static [T] {
     items.into_iter().collect::<Vec<_>>().leak()
 }

@@ -34,12 +34,11 @@ fn same(oracle: &mut Oracle, what: &str, args: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything about one stream of random values.
-fn compare(oracle: &mut Oracle, seed: u32, count: usize, density: f64) -> anyhow::Result<usize> {
-    let Random { stream, names, json } = random(oracle, seed, count, density)?;
-    let bytes = BASE64_STANDARD.decode(&stream)?;
-
-    let values = read(&names, &bytes)?;
+/// What Go wrote, read by us and written again.
+fn compare_reading(oracle: &mut Oracle, random: &Random) -> anyhow::Result<()> {
+    let Random { stream, names, .. } = random;
+    let bytes = BASE64_STANDARD.decode(stream)?;
+    let values = read(names, &bytes)?;
     // A delay is nanoseconds in Go's JSON, which nobody ever sees.
     let shown = |(name, value): (&String, &Value)| {
         if name == "step.Response" {
@@ -54,23 +53,26 @@ fn compare(oracle: &mut Oracle, seed: u32, count: usize, density: f64) -> anyhow
         "what we read of Go's, as JSON",
         &json!({"names": names, "go": stream, "json": as_json, "again": true}),
     )?;
-    let again = BASE64_STANDARD.encode(write(&names, &values)?);
+    let again = BASE64_STANDARD.encode(write(names, &values)?);
     same(
         oracle,
         "what we read of Go's, written again",
         &json!({"names": names, "go": stream, "ours": again, "again": true}),
     )?;
-    let again = BASE64_STANDARD.encode(rewrite_typed(&names, &bytes)?);
+    let again = BASE64_STANDARD.encode(rewrite_typed(names, &bytes)?);
     same(
         oracle,
         "what our types read of Go's, written again",
         &json!({"names": names, "go": stream, "ours": again, "again": true, "loose": true}),
-    )?;
+    )
+}
 
-    // As a controller has them: from JSON. Amounts of quantities are there then, and their format crosses.
-    let (names, json): (Vec<_>, Vec<_>) = names
+/// What a controller has as JSON, written by us and by Go. Amounts of quantities are there, and their format crosses.
+fn compare_writing(oracle: &mut Oracle, random: Random) -> anyhow::Result<()> {
+    let (names, json): (Vec<_>, Vec<_>) = random
+        .names
         .into_iter()
-        .zip(json)
+        .zip(random.json)
         .filter(|(name, _)| name != "step.Response")
         .unzip();
     let ours = BASE64_STANDARD.encode(write(&names, &json)?);
@@ -86,8 +88,7 @@ fn compare(oracle: &mut Oracle, seed: u32, count: usize, density: f64) -> anyhow
         oracle,
         "JSON, written by our types and by Go",
         &json!({"names": names, "json": json, "ours": ours, "loose": true}),
-    )?;
-    Ok(count)
+    )
 }
 
 fn without_null(value: Value) -> Value {
@@ -110,12 +111,57 @@ fn values_mean_the_same_to_go() -> anyhow::Result<()> {
         return Ok(());
     };
     let mut compared = 0;
-    // Sparse and dense ones; and once everything there is, which is a few hundred KiB.
     for (seed, density) in (0..runs(60)).map(|seed| (seed, 0.05 + f64::from(seed % 12) / 16.0)) {
-        compared +=
-            compare(&mut oracle, seed, 51, density).with_context(|| format!("seed {seed}, density {density}"))?;
+        let about = || format!("seed {seed}, density {density}");
+        let random = random(&mut oracle, seed, 51, density)?;
+        compared += random.names.len();
+        compare_reading(&mut oracle, &random).with_context(about)?;
+        compare_writing(&mut oracle, random).with_context(about)?;
     }
-    compared += compare(&mut oracle, 1000, 17, 1.0)?;
     assert!(compared >= 3000 || runs(60) < 60, "{compared}");
+    Ok(())
+}
+
+/// Objects with everything in them, some hundred KiB each; a number or a text of one may be zero, hence more than one.
+const COMPLETE: [u32; 6] = [1000, 1001, 1002, 1003, 1004, 1005];
+
+#[derive(Deserialize)]
+struct Unset {
+    types: usize,
+    unset: Vec<String>,
+}
+
+/// Whether the complete objects together have every field of every type that crosses.
+fn complete(oracle: &mut Oracle) -> anyhow::Result<()> {
+    let all = oracle.ask("gob.unset", &json!({"seeds": COMPLETE, "count": 17, "density": 1.0}))?;
+    let Unset { types, unset } = serde_json::from_value(all.map_err(anyhow::Error::msg)?)?;
+    ensure!(types > 200, "only {types} types");
+    ensure!(unset.is_empty(), "never set: {}", unset.join(", "));
+    Ok(())
+}
+
+#[test]
+fn g16_go_reads_our_complete_objects() -> anyhow::Result<()> {
+    let Some(mut oracle) = Oracle::start()? else {
+        return Ok(());
+    };
+    complete(&mut oracle)?;
+    for seed in COMPLETE {
+        let random = random(&mut oracle, seed, 17, 1.0)?;
+        compare_writing(&mut oracle, random).with_context(|| format!("seed {seed}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn g17_we_read_gos_complete_objects() -> anyhow::Result<()> {
+    let Some(mut oracle) = Oracle::start()? else {
+        return Ok(());
+    };
+    complete(&mut oracle)?;
+    for seed in COMPLETE {
+        let random = random(&mut oracle, seed, 17, 1.0)?;
+        compare_reading(&mut oracle, &random).with_context(|| format!("seed {seed}"))?;
+    }
     Ok(())
 }
