@@ -340,27 +340,69 @@ fn is_zero(n: &i32) -> bool {
 
 /// A stored phase. Plugins may have written anything there, and what is no known phase is under way.
 fn phase_or_running<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<AnalysisPhase, D::Error> {
-    use serde::de::{IntoDeserializer, value::StrDeserializer};
-    let text = String::deserialize(deserializer)?;
-    let known: StrDeserializer<'_, serde::de::value::Error> = text.as_str().into_deserializer();
-    Ok(AnalysisPhase::deserialize(known).unwrap_or(AnalysisPhase::Running))
+    deserializer.deserialize_str(StoredPhase)
 }
 
-/// Kubernetes' `metav1.Time`: RFC 3339 in UTC with whole seconds.
+/// Looks at the text where it is: there may be hundreds of measurements.
+struct StoredPhase;
+
+impl serde::de::Visitor<'_> for StoredPhase {
+    type Value = AnalysisPhase;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a phase")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<AnalysisPhase, E> {
+        use serde::de::{IntoDeserializer, value::StrDeserializer};
+        let known: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+        Ok(AnalysisPhase::deserialize(known).unwrap_or(AnalysisPhase::Running))
+    }
+}
+
+/// Kubernetes' `metav1.Time`: RFC 3339 in UTC with whole seconds; nanoseconds since 1970 where nobody reads along.
 mod seconds {
     use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    const NANOSECONDS: i64 = 1_000_000_000;
 
     #[expect(clippy::ref_option, reason = "serde's shape for `with`")]
     pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-        match time {
-            Some(time) => serializer.collect_str(&format_args!("{}", time.strftime("%Y-%m-%dT%H:%M:%SZ"))),
-            None => serializer.serialize_none(),
+        let Some(time) = time else {
+            return serializer.serialize_none();
+        };
+        // The second that it is in: jiff counts back from 1970.
+        let second = time.as_second() - i64::from(time.subsec_nanosecond() < 0);
+        if !serializer.is_human_readable() {
+            return serializer.serialize_i128(i128::from(second) * i128::from(NANOSECONDS));
+        }
+        match Timestamp::from_second(second) {
+            Ok(whole) => serializer.collect_str(&whole),
+            // A part of the first second of all.
+            Err(_) => serializer.collect_str(time),
         }
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-        Option::<Timestamp>::deserialize(deserializer)
+        Ok(Option::<Time>::deserialize(deserializer)?.map(|time| time.0))
+    }
+
+    struct Time(Timestamp);
+
+    impl<'de> Deserialize<'de> for Time {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            if deserializer.is_human_readable() {
+                return Timestamp::deserialize(deserializer).map(Self);
+            }
+            let nanoseconds = i128::deserialize(deserializer)?;
+            // Dividing 128 bits takes its time, and today's times have 64.
+            let time = match i64::try_from(nanoseconds) {
+                Ok(short) => i32::try_from(short % NANOSECONDS).map(|rest| Timestamp::new(short / NANOSECONDS, rest)),
+                Err(_) => Ok(Timestamp::from_nanosecond(nanoseconds)),
+            };
+            time.map_err(D::Error::custom)?.map(Self).map_err(D::Error::custom)
+        }
     }
 }
 
@@ -394,6 +436,24 @@ resource!(AnalysisRun, "analysisruns");
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_have_whole_seconds() {
+        for (time, text) in [
+            ("2024-01-02T03:04:05.999Z", "2024-01-02T03:04:05Z"),
+            ("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ] {
+            let measurement = Measurement {
+                finished_at: Some(time.parse().unwrap()),
+                ..Measurement::default()
+            };
+            let written = serde_json::to_value(&measurement).unwrap();
+            assert_eq!(written["finishedAt"], text);
+            let read: Measurement = serde_json::from_value(written).unwrap();
+            assert_eq!(read.finished_at, text.parse().ok());
+        }
+    }
 
     #[test]
     fn a_stored_phase_that_nobody_knows_is_under_way() {

@@ -3,9 +3,14 @@
 use std::fmt;
 
 /// Why an object cannot be encoded. Nothing of it was written.
+///
+/// Every write of a field may answer it, so it is small.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{reason}", Place(.path))]
-pub struct EncodeError {
+#[error("{}{}", Place(&.0.path), .0.reason)]
+pub struct EncodeError(Box<Misfit>);
+
+#[derive(Debug)]
+struct Misfit {
     /// Field names, innermost first.
     path: Vec<&'static str>,
     reason: String,
@@ -13,14 +18,15 @@ pub struct EncodeError {
 
 impl EncodeError {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Misfit {
             path: Vec::new(),
             reason: reason.into(),
-        }
+        }))
     }
 
+    #[cold]
     pub(crate) fn within(mut self, field: &'static str) -> Self {
-        self.path.push(field);
+        self.0.path.push(field);
         self
     }
 }

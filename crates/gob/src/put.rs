@@ -3,7 +3,7 @@
 /// An unsigned integer: one byte up to 127, else the count of its bytes, negated, and those.
 pub fn uint(out: &mut Vec<u8>, value: u64) {
     if value <= 0x7f {
-        out.extend(value.to_le_bytes().first());
+        out.push(value as u8);
         return;
     }
     let skipped = (value.leading_zeros() / 8) as usize;

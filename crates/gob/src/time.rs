@@ -35,18 +35,28 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Timestamp, &'static str> {
 
 /// Writes a time as a controller in a container with no zone of its own does: at offset 0.
 pub(crate) fn write(time: Timestamp) -> [u8; LENGTH] {
-    let mut bytes = [0; LENGTH];
     // jiff counts down from a second below zero, Go up from the one before.
     let before = i64::from(time.subsec_nanosecond() < 0);
-    let seconds = time.as_second() - before + TO_1970;
     let nanoseconds = time.subsec_nanosecond() + if before == 1 { 1_000_000_000 } else { 0 };
-    let parts = [1_u8]
-        .into_iter()
-        .chain(seconds.to_be_bytes())
-        .chain(nanoseconds.to_be_bytes());
-    for (to, from) in bytes.iter_mut().zip(parts) {
-        *to = from;
-    }
+    bytes(time.as_second() - before, nanoseconds)
+}
+
+/// The same of nanoseconds since 1970.
+pub(crate) fn write_nanoseconds(nanoseconds: i128) -> Option<[u8; LENGTH]> {
+    const SECOND: i64 = 1_000_000_000;
+    // Dividing 128 bits takes its time, and today's times have 64.
+    let Ok(short) = i64::try_from(nanoseconds) else {
+        return Timestamp::from_nanosecond(nanoseconds).ok().map(write);
+    };
+    let rest = i32::try_from(short.rem_euclid(SECOND)).ok()?;
+    Some(bytes(short.div_euclid(SECOND), rest))
+}
+
+fn bytes(second: i64, nanoseconds: i32) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    bytes[0] = 1;
+    bytes[1..9].copy_from_slice(&(second + TO_1970).to_be_bytes());
+    bytes[9..13].copy_from_slice(&nanoseconds.to_be_bytes());
     bytes
 }
 
@@ -95,9 +105,11 @@ mod tests {
             "1969-12-31T23:59:59.5Z",
             "0001-01-01T00:00:00Z",
             "1883-01-01T00:00:00.000000001Z",
+            "9999-12-30T22:00:00.5Z",
         ] {
             let time: Timestamp = text.parse().unwrap();
             assert_eq!(read(&write(time)), Ok(time), "{text}");
+            assert_eq!(write_nanoseconds(time.as_nanosecond()), Some(write(time)), "{text}");
         }
     }
 }

@@ -234,9 +234,24 @@ impl<'d> Deserializer<'d> for Reader<'_, '_, 'd> {
         }
     }
 
+    /// Our own times ask for nanoseconds since 1970.
+    fn deserialize_i128<V: Visitor<'d>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.op {
+            Op::Time => {
+                let time = time::read(take::bytes(&mut self.input.bytes)?).map_err(DecodeError::value)?;
+                visitor.visit_i128(time.as_nanosecond())
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
     serde::forward_to_deserialize_any! {
         <W: Visitor<'d>>
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        bool i8 i16 i32 i64 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map struct identifier ignored_any
     }
 }

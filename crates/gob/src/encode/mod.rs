@@ -1,11 +1,13 @@
 //! Writing a stream.
 
 mod object;
+mod output;
 mod quantity;
 mod value;
 
 use serde::Serialize;
 
+use self::output::Output;
 use crate::{EncodeError, Type, put, schema::Wire};
 
 /// The number of gob's interface type.
@@ -17,16 +19,6 @@ pub struct Encoder {
     /// Numbers of defined types, in order.
     defined: Vec<i64>,
     output: Output,
-}
-
-/// A value in the making. Its buffers stay from one value to the next.
-#[derive(Debug, Default)]
-struct Output {
-    bytes: Vec<u8>,
-    /// Fields of the objects that are open, each object's behind its parent's.
-    pieces: Vec<object::Piece>,
-    /// An object while it is put in order.
-    spare: Vec<u8>,
 }
 
 impl Encoder {
@@ -41,9 +33,9 @@ impl Encoder {
         self.define(of, to);
         let mut head = Vec::with_capacity(9);
         put::int(&mut head, of.0.id());
-        put::uint(to, (head.len() + self.output.bytes.len()) as u64);
+        put::uint(to, (head.len() + self.output.len()) as u64);
         to.extend_from_slice(&head);
-        to.extend_from_slice(&self.output.bytes);
+        self.output.send(to);
         Ok(())
     }
 
@@ -62,10 +54,11 @@ impl Encoder {
         head.push(0);
         put::bytes(&mut head, name.as_bytes());
         put::int(&mut head, of.0.id());
-        put::uint(&mut head, self.output.bytes.len() as u64);
-        put::uint(to, (head.len() + self.output.bytes.len()) as u64);
+        let length = self.output.len();
+        put::uint(&mut head, length as u64);
+        put::uint(to, (head.len() + length) as u64);
         to.extend_from_slice(&head);
-        to.extend_from_slice(&self.output.bytes);
+        self.output.send(to);
         Ok(())
     }
 
@@ -77,8 +70,7 @@ impl Encoder {
     /// Writes the value's own bytes, with the zero that stands in front of what is no struct.
     fn write<T: Serialize + ?Sized>(&mut self, of: Type, value: &T) -> Result<(), EncodeError> {
         let output = &mut self.output;
-        output.bytes.clear();
-        output.pieces.clear();
+        output.clear();
         if of.0.shape().is_none() {
             output.bytes.push(0);
         }

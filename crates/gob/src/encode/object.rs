@@ -5,19 +5,15 @@ use serde::{
     ser::{SerializeMap, SerializeStruct},
 };
 
-use super::{Output, value};
+use super::{
+    Output,
+    output::{Moved, Piece},
+    value,
+};
 use crate::{
     EncodeError, decode,
-    schema::{Kind, Slot, Struct},
+    schema::{FieldSlot, Kind, Slot, Struct},
 };
-
-/// A field that is written: from the byte in front of it, which is for its number.
-#[derive(Debug)]
-pub(super) struct Piece {
-    slot: usize,
-    from: usize,
-    to: usize,
-}
 
 /// An object that is being written.
 pub(super) struct Object<'a> {
@@ -28,8 +24,11 @@ pub(super) struct Object<'a> {
     first: usize,
     /// The slot that probably comes next.
     next: usize,
-    required: u16,
+    /// Whether fields came in Go's order so far: then everything is in its place, up to this slot.
     ordered: bool,
+    done: usize,
+    /// The number that the next field's is counted from.
+    before: u8,
     /// The slot of a map's key, for its value.
     key: Option<usize>,
 }
@@ -41,20 +40,18 @@ impl<'a> Object<'a> {
             first: output.pieces.len(),
             output,
             shape,
-            next: usize::from(matches!(shape.slots.first(), Some(Slot::Open(_)))),
-            required: 0,
+            next: 0,
             ordered: true,
+            done: 0,
+            before: 0,
             key: None,
         }
     }
 
     /// Finds a key. What Argo does not have is not sent: Go ignores it too when it reads the object.
-    fn find(&mut self, key: &str) -> Option<usize> {
+    fn find(&mut self, key: &[u8]) -> Option<usize> {
         let (at, _) = self.shape.slot(key, self.next)?;
         self.next = at + 1;
-        if let Some(Slot::Open(_) | Slot::Close(_)) = self.shape.slots.get(self.next) {
-            self.next += 1;
-        }
         Some(at)
     }
 
@@ -62,88 +59,106 @@ impl<'a> Object<'a> {
         let Some(Slot::Field(slot)) = self.shape.slots.get(at) else {
             return Ok(());
         };
+        let begin = self.output.bytes.len();
+        let ordered = self.ordered && at >= self.done;
+        let before = if ordered {
+            fill(&mut self.output.bytes, self.shape, self.done..at, self.before)
+        } else {
+            0
+        };
         let from = self.output.bytes.len();
-        self.output.bytes.push(0);
+        self.output.bytes.push((slot.number + 1).wrapping_sub(before));
         if !value::write(self.output, slot.kind, false, value).map_err(|error| error.within(slot.key))? {
-            self.output.bytes.truncate(from);
+            self.output.bytes.truncate(begin);
             return Ok(());
         }
-        let pieces = &mut self.output.pieces;
-        if pieces.len() > self.first && pieces.last().is_some_and(|before| before.slot >= at) {
-            self.ordered = false;
-        }
-        self.required += u16::from(slot.required);
-        pieces.push(Piece {
+        self.ordered = ordered;
+        self.done = at + 1;
+        self.before = slot.number + 1;
+        self.output.pieces.push(Piece {
             slot: at,
-            from,
-            to: self.output.bytes.len(),
+            range: from..self.output.bytes.len(),
         });
         Ok(())
     }
 
     fn finish(self) {
-        if self.ordered && !self.shape.inline && self.required == self.shape.required {
-            self.number();
+        if self.ordered {
+            let slots = self.done..self.shape.slots.len();
+            fill(&mut self.output.bytes, self.shape, slots, self.before);
+            self.output.bytes.push(0);
+            self.output.pieces.truncate(self.first);
         } else {
             self.reorder();
         }
     }
 
-    /// Everything is in its place: only the numbers are missing.
-    fn number(self) {
-        let output = self.output;
-        let mut before = 0;
-        for piece in output.pieces.drain(self.first..) {
-            if let (Some(Slot::Field(slot)), Some(byte)) =
-                (self.shape.slots.get(piece.slot), output.bytes.get_mut(piece.from))
+    /// Says where the pieces go. They are not moved: what is around this object may have to move as well.
+    fn reorder(self) {
+        let (output, shape) = (self.output, self.shape);
+        let mut moved = Moved::new(self.start);
+        // Stable: of a key that came twice the last one counts, as for Go.
+        output
+            .pieces
+            .get_mut(self.first..)
+            .unwrap_or_default()
+            .sort_by_key(|piece| piece.slot);
+        let mut pieces = output.pieces.drain(self.first..).peekable();
+        let (mut done, mut before) = (0, 0);
+        while let Some(piece) = pieces.next() {
+            if pieces.peek().is_some_and(|next| next.slot == piece.slot) {
+                output.moved.retain(|inner| !inner.within(&piece.range));
+                continue;
+            }
+            let from = output.bytes.len();
+            before = fill(&mut output.bytes, shape, done..piece.slot, before);
+            moved.part(from..output.bytes.len());
+            if let (Some(Slot::Field(FieldSlot { number, .. })), Some(byte)) =
+                (shape.slots.get(piece.slot), output.bytes.get_mut(piece.range.start))
             {
                 // The first field is one away from none.
-                *byte = slot.number + 1 - before;
-                before = slot.number + 1;
+                *byte = number + 1 - before;
+                before = number + 1;
             }
+            done = piece.slot + 1;
+            moved.part(piece.range);
         }
+        drop(pieces);
+        let from = output.bytes.len();
+        fill(&mut output.bytes, shape, done..shape.slots.len(), before);
         output.bytes.push(0);
+        moved.part(from..output.bytes.len());
+        moved.end = output.bytes.len();
+        output.moved.push(moved);
     }
+}
 
-    /// Copies the pieces into Go's order, with what must be there in between.
-    fn reorder(self) {
-        let output = self.output;
-        let (bytes, spare) = (&mut output.bytes, &mut output.spare);
-        spare.clear();
-        spare.extend_from_slice(bytes.get(self.start..).unwrap_or_default());
-        bytes.truncate(self.start);
-        // Stable: of a key that came twice the last one counts, as for Go.
-        let pieces = output.pieces.get_mut(self.first..).unwrap_or_default();
-        pieces.sort_by_key(|piece| piece.slot);
-        let mut pieces = pieces.iter().peekable();
-        let mut before = 0;
-        for (at, slot) in self.shape.slots.iter().enumerate() {
-            match slot {
-                Slot::Field(slot) => {
-                    let mut found = None;
-                    while let Some(piece) = pieces.next_if(|piece| piece.slot == at) {
-                        found = spare.get(piece.from + 1 - self.start..piece.to - self.start);
-                    }
-                    let empty = if slot.required { slot.kind.shape() } else { None };
-                    if let Some(content) = found.or_else(|| empty.map(|shape| shape.empty)) {
-                        bytes.push(slot.number + 1 - before);
-                        bytes.extend_from_slice(content);
-                        before = slot.number + 1;
-                    }
-                }
-                Slot::Open(number) => {
-                    bytes.push(number + 1 - before);
-                    before = 0;
-                }
-                Slot::Close(number) => {
-                    bytes.push(0);
-                    before = number + 1;
+/// Writes what Go has in the slots of `range` when nothing was set, and gives the number to count on from.
+fn fill(bytes: &mut Vec<u8>, shape: &Struct, range: std::ops::Range<usize>, mut before: u8) -> u8 {
+    if !shape.inline && shape.required == 0 {
+        return before;
+    }
+    for slot in shape.slots.get(range).unwrap_or_default() {
+        match slot {
+            Slot::Field(slot) if slot.required => {
+                if let Some(of) = slot.kind.shape() {
+                    bytes.push(slot.number + 1 - before);
+                    bytes.extend_from_slice(of.empty);
+                    before = slot.number + 1;
                 }
             }
+            Slot::Field(_) => {}
+            Slot::Open(number) => {
+                bytes.push(number + 1 - before);
+                before = 0;
+            }
+            Slot::Close(number) => {
+                bytes.push(0);
+                before = number + 1;
+            }
         }
-        bytes.push(0);
-        output.pieces.truncate(self.first);
     }
+    before
 }
 
 impl SerializeStruct for Object<'_> {
@@ -151,10 +166,15 @@ impl SerializeStruct for Object<'_> {
     type Error = EncodeError;
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), EncodeError> {
-        match self.find(key) {
+        match self.find(key.as_bytes()) {
             Some(at) => self.write(at, value),
             None => Ok(()),
         }
+    }
+
+    fn skip_field(&mut self, _: &'static str) -> Result<(), EncodeError> {
+        self.next += 1;
+        Ok(())
     }
 
     fn end(self) -> Result<bool, EncodeError> {
@@ -172,14 +192,10 @@ impl SerializeMap for Object<'_> {
         let from = self.output.bytes.len();
         value::write(self.output, Kind::String, true, key)?;
         let text = self.output.bytes.get(from..).unwrap_or_default();
-        let prefix = decode::uint_len(text);
-        let text = std::str::from_utf8(text.get(prefix..).unwrap_or_default()).unwrap_or_default();
-        let (found, next) = match self.shape.slot(text, self.next) {
-            Some((at, _)) => (Some(at), at + 1),
-            None => (None, self.next),
-        };
-        self.key = found;
-        self.next = next;
+        let text = text.get(decode::uint_len(text)..).unwrap_or_default();
+        let found = self.shape.slot(text, self.next);
+        self.key = found.map(|(at, _)| at);
+        self.next = self.key.map_or(self.next, |at| at + 1);
         self.output.bytes.truncate(from);
         Ok(())
     }

@@ -47,7 +47,7 @@ fn write_zero(output: &mut Output, kind: Kind) {
 fn write_json<T: Serialize + ?Sized>(output: &mut Output, value: &T) -> Result<bool, EncodeError> {
     let from = output.bytes.len();
     serde_json::to_writer(&mut output.bytes, value).map_err(|error| EncodeError::new(error.to_string()))?;
-    insert_uint(output, from, (output.bytes.len() - from) as u64);
+    output.insert_uint(from, (output.bytes.len() - from) as u64);
     Ok(true)
 }
 
@@ -62,16 +62,6 @@ fn write_raw_json<T: Serialize + ?Sized>(output: &mut Output, value: &T) -> Resu
     }
     output.bytes.push(0);
     Ok(true)
-}
-
-/// Puts a length in front of what it is the length of.
-fn insert_uint(output: &mut Output, from: usize, length: u64) {
-    let end = output.bytes.len();
-    put::uint(&mut output.bytes, length);
-    let prefix = output.bytes.len() - end;
-    if let Some(bytes) = output.bytes.get_mut(from..) {
-        bytes.rotate_right(prefix);
-    }
 }
 
 struct Writer<'a> {
@@ -135,6 +125,12 @@ impl<'a> Writer<'a> {
                 Ok(true)
             }
             Kind::Quantity(_) => Ok(self.quantity("DecimalSI")),
+            // What our own times are to those who do not ask for text.
+            Kind::Time(_) => {
+                let time = time::write_nanoseconds(value).ok_or_else(range)?;
+                put::bytes(&mut self.output.bytes, &time);
+                Ok(true)
+            }
             _ => self.mismatch("a number"),
         }
     }
@@ -236,7 +232,7 @@ impl Items<'_> {
                 return Err(EncodeError::new("a list that announced another length than it has"));
             }
             Some(_) => {}
-            None => insert_uint(self.output, self.start, self.count as u64),
+            None => self.output.insert_uint(self.start, self.count as u64),
         }
         if self.count == 0 && !self.always {
             self.output.bytes.truncate(self.start);
@@ -319,6 +315,13 @@ impl SerializeStruct for Fields<'_> {
         }
     }
 
+    fn skip_field(&mut self, key: &'static str) -> Result<(), EncodeError> {
+        match self {
+            Self::Object(object) => object.skip_field(key),
+            Self::Map(_) => Ok(()),
+        }
+    }
+
     fn end(self) -> Result<bool, EncodeError> {
         SerializeMap::end(self)
     }
@@ -334,6 +337,10 @@ impl<'a> Serializer for Writer<'a> {
     type SerializeMap = Fields<'a>;
     type SerializeStruct = Fields<'a>;
     type SerializeStructVariant = Impossible<bool, EncodeError>;
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
 
     fn serialize_bool(self, value: bool) -> Result<bool, EncodeError> {
         match self.kind {
@@ -360,6 +367,10 @@ impl<'a> Serializer for Writer<'a> {
 
     fn serialize_i64(self, value: i64) -> Result<bool, EncodeError> {
         self.integer(value.into())
+    }
+
+    fn serialize_i128(self, value: i128) -> Result<bool, EncodeError> {
+        self.integer(value)
     }
 
     fn serialize_u8(self, value: u8) -> Result<bool, EncodeError> {

@@ -118,15 +118,27 @@ pub(crate) struct Struct {
     pub(crate) keys: &'static [(&'static str, u16)],
 }
 
+/// How far in front of the expected slot a key is looked for before all keys are.
+const NEAR: usize = 4;
+
 impl Struct {
-    /// The slot of a key. `likely` is tried first: objects mostly come in order.
-    pub(crate) fn slot(&self, key: &str, likely: usize) -> Option<(usize, &'static FieldSlot)> {
-        if let Some(Slot::Field(slot)) = self.slots.get(likely)
-            && slot.key == key
-        {
-            return Some((likely, slot));
+    /// The slot of a key. `likely` is tried first, and what follows it: objects mostly come in order.
+    pub(crate) fn slot(&self, key: &[u8], likely: usize) -> Option<(usize, &'static FieldSlot)> {
+        // Fields that JSON does not have are under an empty one.
+        if key.is_empty() {
+            return None;
         }
-        let at = self.keys.binary_search_by(|(known, _)| (*known).cmp(key)).ok()?;
+        for at in likely..likely + NEAR {
+            match self.slots.get(at) {
+                Some(Slot::Field(slot)) if slot.key.as_bytes() == key => return Some((at, slot)),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let at = self
+            .keys
+            .binary_search_by(|(known, _)| known.as_bytes().cmp(key))
+            .ok()?;
         let at = usize::from(self.keys.get(at)?.1);
         match self.slots.get(at)? {
             Slot::Field(slot) => Some((at, slot)),
