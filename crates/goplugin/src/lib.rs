@@ -10,6 +10,8 @@
 //! Service (a plugin that was initialized, and the task that keeps it) -> ports (metric provider, traffic router, step)
 //! ```
 //!
+//! And the other way round: [`server`] is what such a plugin is made of, for hosts that are not ours.
+//!
 //! Invariants
 //! - A plugin ends with its host, and nothing of it stays: neither children nor strays nor a socket file. The host never
 //!   waits for a pipe to learn that a process ended.
@@ -29,6 +31,7 @@ mod logs;
 mod ports;
 mod process;
 mod rpc;
+pub mod server;
 mod service;
 mod yamux;
 

@@ -26,14 +26,14 @@ pub enum MessageError {
 
 /// A message, or the beginning of one that is larger than allowed (the rest was dropped).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub(crate) enum Message {
     Whole(Bytes),
     TooLarge { length: u64, head: Bytes },
 }
 
 /// Gathers messages. Holds at most `limit` bytes and what came with one read.
 #[derive(Debug)]
-pub(super) struct Messages {
+pub(crate) struct Messages {
     buffer: BytesMut,
     limit: u64,
     /// A message that is being dropped: its head and what is still to come.
@@ -41,7 +41,7 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    pub(super) fn new(limit: u64) -> Self {
+    pub(crate) fn new(limit: u64) -> Self {
         Self {
             buffer: BytesMut::new(),
             limit,
@@ -49,12 +49,12 @@ impl Messages {
         }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next message that is there.
-    pub(super) fn next(&mut self) -> Result<Option<Message>, MessageError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Message>, MessageError> {
         if let Some((length, head, left)) = self.skipping.take() {
             let here = left.min(self.buffer.len() as u64);
             self.buffer.advance(usize::try_from(here).unwrap_or(usize::MAX));
@@ -90,12 +90,12 @@ impl Messages {
 }
 
 /// Whether a message defines a type: its first number is negative.
-pub(super) fn is_definition(message: &[u8]) -> bool {
+pub(crate) fn is_definition(message: &[u8]) -> bool {
     matches!(number(message), Ok(Some((number, _))) if number & 1 == 1)
 }
 
 /// The messages of `whole`, our own, that define types.
-pub(super) fn definitions(whole: &[u8]) -> Vec<u8> {
+pub(crate) fn definitions(whole: &[u8]) -> Vec<u8> {
     let (mut all, mut rest) = (Vec::new(), whole);
     while let Ok(Some((length, used))) = number(rest) {
         let end = used.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));

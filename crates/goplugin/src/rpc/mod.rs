@@ -16,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use rollcage_gob::{DecodeError, EncodeError};
 
+pub(crate) use self::message::{Message, Messages, definitions, is_definition};
 pub use self::{client::Client, message::MessageError};
 use crate::yamux::SessionError;
 

@@ -29,10 +29,6 @@ pub(crate) enum Role {
     /// Opens odd streams. The peer opens none.
     Client,
     /// Opens even streams and accepts odd ones.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the plugin's side: that of the shim, and of tests")
-    )]
     Server,
 }
 

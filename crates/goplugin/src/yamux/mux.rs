@@ -267,7 +267,6 @@ impl Mux {
     }
 
     /// The peer's next stream, acknowledged; none yet leaves the waker.
-    #[cfg(test)]
     pub(super) fn accept(&mut self, waker: &Waker) -> Result<Option<u32>, Arc<SessionError>> {
         self.check()?;
         let Some(id) = self.backlog.pop_front() else {

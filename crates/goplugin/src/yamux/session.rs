@@ -237,7 +237,6 @@ impl Session {
         .await
     }
 
-    #[cfg(test)]
     /// The next stream that the peer opens. A client has none: what its peer opens is reset.
     pub(crate) async fn accept(&self) -> Result<Stream, Arc<SessionError>> {
         poll_fn(|context| {
@@ -250,6 +249,14 @@ impl Session {
             }
         })
         .await
+    }
+
+    /// Waits until the socket has taken everything that was sent.
+    pub(crate) async fn flushed(&self) {
+        const LOOK: Duration = Duration::from_millis(1);
+        while !self.shared.lock().out.is_empty() && self.error().is_none() {
+            sleep(LOOK).await;
+        }
     }
 
     /// Why the session is over, once it is.

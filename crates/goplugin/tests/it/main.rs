@@ -4,4 +4,5 @@
 mod go;
 mod limits;
 mod scripts;
+mod serve;
 mod support;

@@ -1,0 +1,755 @@
+//! A host of ours against the server, over a socket of the same process.
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use bytes::Bytes;
+use rollcage_api::{
+    analysis::{AnalysisPhase, AnalysisRun, Measurement, Metric},
+    plugin::PluginKind,
+    rollout::{Rollout, SetHeaderRoute, SetMirrorRoute, Verification, WeightDestination},
+    step::{StepContext, StepPhase, StepResult},
+};
+use rollcage_core::{Call, CallError, FaultKind, Phase, PluginError, PluginErrorKind, PluginId};
+use rollcage_gob::{Decoder, Encoder, Limits, types, wire};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::{
+    broker,
+    ports::service_name,
+    rpc::{CallLimits, Client, RpcError},
+    yamux::{Role, Session, Socket, Stream, Times},
+};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A plugin that does what the names in its calls say.
+#[derive(Debug)]
+struct Fake {
+    serves: bool,
+}
+
+fn id() -> PluginId {
+    PluginId {
+        kind: PluginKind::MetricProvider,
+        name: "a/b".to_owned(),
+    }
+}
+
+fn behave(name: &str) -> Result<(), CallError> {
+    match name {
+        "error" => Err(PluginError {
+            kind: PluginErrorKind::Unavailable,
+            message: "no, says the plugin".to_owned(),
+            retry_after: None,
+        }
+        .into()),
+        "silent" => Err(PluginError {
+            kind: PluginErrorKind::Internal,
+            message: String::new(),
+            retry_after: None,
+        }
+        .into()),
+        "fault" => Err(Fault::new(&id(), Phase::Call, FaultKind::Trap, "unreachable", "look at it").into()),
+        "panic" => panic!("boom"),
+        _ => Ok(()),
+    }
+}
+
+fn of_rollout(rollout: &Rollout) -> Result<(), CallError> {
+    behave(rollout.metadata.name.as_deref().unwrap_or_default())
+}
+
+impl Fake {
+    fn port<T: ?Sized>(&self, port: Arc<T>) -> Result<Arc<T>, Box<Fault>> {
+        if self.serves {
+            return Ok(port);
+        }
+        let kind = FaultKind::Loading;
+        Err(Box::new(Fault::new(
+            &id(),
+            Phase::Fetch,
+            kind,
+            "it is on its way",
+            "wait",
+        )))
+    }
+}
+
+#[async_trait]
+impl Served for Fake {
+    fn name(&self) -> String {
+        "a/b".to_owned()
+    }
+    async fn metric_provider(&self, _: &str) -> Result<Arc<dyn MetricProvider>, Box<Fault>> {
+        self.port(Arc::new(Fake { serves: true }))
+    }
+    async fn traffic_router(&self, _: &str) -> Result<Arc<dyn TrafficRouter>, Box<Fault>> {
+        self.port(Arc::new(Fake { serves: true }))
+    }
+    async fn step(&self, _: &str) -> Result<Arc<dyn Step>, Box<Fault>> {
+        self.port(Arc::new(Fake { serves: true }))
+    }
+}
+
+#[async_trait]
+impl MetricProvider for Fake {
+    async fn run(&self, call: &Call, run: &Arc<AnalysisRun>, metric: &Metric) -> Result<Measurement, CallError> {
+        behave(&metric.name)?;
+        if let Some(millis) = metric.name.strip_prefix("slow ") {
+            sleep(Duration::from_millis(millis.parse().unwrap())).await;
+        }
+        Ok(Measurement {
+            phase: AnalysisPhase::Successful,
+            value: metric.name.clone(),
+            message: format!(
+                "{} {:?} {:?}",
+                call.namespace,
+                metric.provider.plugin.get("a/b"),
+                run.spec.args.len()
+            ),
+            started_at: Some("2024-01-02T03:04:05Z".parse().unwrap()),
+            metadata: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
+            ..Measurement::default()
+        })
+    }
+    async fn resume(
+        &self,
+        _: &Call,
+        _: &Arc<AnalysisRun>,
+        metric: &Metric,
+        measurement: &Measurement,
+    ) -> Result<Measurement, CallError> {
+        behave(&metric.name)?;
+        Ok(Measurement {
+            value: "resumed".to_owned(),
+            ..measurement.clone()
+        })
+    }
+    async fn terminate(
+        &self,
+        _: &Call,
+        _: &Arc<AnalysisRun>,
+        _: &Metric,
+        measurement: &Measurement,
+    ) -> Result<Measurement, CallError> {
+        Ok(measurement.clone())
+    }
+    async fn garbage_collect(
+        &self,
+        _: &Call,
+        _: &Arc<AnalysisRun>,
+        metric: &Metric,
+        limit: u32,
+    ) -> Result<(), CallError> {
+        behave(&metric.name)?;
+        assert_eq!(limit, 3);
+        Ok(())
+    }
+    async fn get_metadata(&self, _: &Call, metric: &Metric) -> Result<BTreeMap<String, String>, CallError> {
+        behave(&metric.name)?;
+        Ok(BTreeMap::from([("query".to_owned(), metric.name.clone())]))
+    }
+}
+
+#[async_trait]
+impl TrafficRouter for Fake {
+    async fn update_hash(
+        &self,
+        _: &Call,
+        rollout: &Arc<Rollout>,
+        _: &str,
+        _: &str,
+        _: &[WeightDestination],
+    ) -> Result<(), CallError> {
+        of_rollout(rollout)
+    }
+    async fn set_weight(
+        &self,
+        _: &Call,
+        rollout: &Arc<Rollout>,
+        _: i32,
+        _: &[WeightDestination],
+    ) -> Result<(), CallError> {
+        of_rollout(rollout)
+    }
+    async fn set_header_route(&self, _: &Call, rollout: &Arc<Rollout>, _: &SetHeaderRoute) -> Result<(), CallError> {
+        of_rollout(rollout)
+    }
+    async fn set_mirror_route(&self, _: &Call, rollout: &Arc<Rollout>, _: &SetMirrorRoute) -> Result<(), CallError> {
+        of_rollout(rollout)
+    }
+    async fn verify_weight(
+        &self,
+        _: &Call,
+        rollout: &Arc<Rollout>,
+        weight: i32,
+        _: &[WeightDestination],
+    ) -> Result<Verification, CallError> {
+        of_rollout(rollout)?;
+        Ok(match weight {
+            0 => Verification::NotVerified,
+            1 => Verification::Verified,
+            _ => Verification::NotImplemented,
+        })
+    }
+    async fn remove_managed_routes(&self, _: &Call, rollout: &Arc<Rollout>) -> Result<(), CallError> {
+        of_rollout(rollout)
+    }
+    fn capabilities(&self) -> Option<Vec<String>> {
+        None
+    }
+}
+
+#[async_trait]
+impl Step for Fake {
+    async fn run(&self, _: &Call, rollout: &Arc<Rollout>, context: &StepContext) -> Result<StepResult, CallError> {
+        of_rollout(rollout)?;
+        Ok(StepResult {
+            phase: Some(StepPhase::Running),
+            message: context.plugin_name.clone(),
+            requeue_after: Some(rollcage_api::GoDuration(Duration::from_secs(30))),
+            status: context.status.clone(),
+        })
+    }
+    async fn terminate(&self, _: &Call, rollout: &Arc<Rollout>, _: &StepContext) -> Result<StepResult, CallError> {
+        of_rollout(rollout).map(|()| StepResult::default())
+    }
+    async fn abort(&self, _: &Call, rollout: &Arc<Rollout>, _: &StepContext) -> Result<StepResult, CallError> {
+        of_rollout(rollout).map(|()| StepResult::default())
+    }
+}
+
+/// A host's side of a connection to a server of one kind.
+struct Host {
+    session: Session,
+    control: Client,
+    _output: [Stream; 2],
+    serving: JoinHandle<()>,
+}
+
+async fn host(kind: PluginKind, serves: bool) -> Host {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let serving = tokio::spawn(Server::serve_connection(kind, theirs, Arc::new(Fake { serves })));
+    host_over(ours, serving).await
+}
+
+async fn host_over(ours: UnixStream, serving: JoinHandle<()>) -> Host {
+    let session = Session::new(Socket::Unix(ours), Role::Client, Times::default());
+    let control = session.open().await.unwrap();
+    let output = [session.open().await.unwrap(), session.open().await.unwrap()];
+    Host {
+        control: Client::new(control, Bytes::new(), CallLimits::default()),
+        session,
+        _output: output,
+        serving,
+    }
+}
+
+impl Host {
+    async fn dispense(&self, name: &str) -> Result<u32, RpcError> {
+        let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.value(types::STRING, name, to);
+        let read = |value: rollcage_gob::Value<'_, '_>| value.decode(types::UINT32);
+        self.control.call("Dispenser.Dispense", argument, read, SOON).await
+    }
+
+    async fn stream(&self, kind: PluginKind) -> (Stream, Bytes) {
+        let number = self.dispense(service_name(kind)).await.unwrap();
+        broker::dial(&self.session, number).await.unwrap()
+    }
+
+    async fn service(&self, kind: PluginKind) -> Client {
+        let (stream, rest) = self.stream(kind).await;
+        Client::new(stream, rest, CallLimits::default())
+    }
+
+    async fn control(&self, method: &str) -> Result<(), RpcError> {
+        let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.value(types::BOOL, &true, to);
+        self.control.call(method, argument, |_| Ok(()), SOON).await
+    }
+}
+
+fn nil(encoder: &mut Encoder, to: &mut Vec<u8>) -> Result<(), rollcage_gob::EncodeError> {
+    encoder.nil_interface(to);
+    Ok(())
+}
+
+/// Calls with an argument of JSON under a registered name, and reads the reply as JSON.
+async fn call(
+    service: &Client,
+    method: &str,
+    name: &'static str,
+    args: &Value,
+    of: rollcage_gob::Type,
+) -> Result<Value, RpcError> {
+    let argument =
+        |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.interface(name, wire::argument(name).unwrap(), args, to);
+    service
+        .call(
+            &format!("Plugin.{method}"),
+            argument,
+            move |value| value.decode(of),
+            SOON,
+        )
+        .await
+}
+
+async fn name_of(service: &Client) -> Result<String, RpcError> {
+    service
+        .call("Plugin.Type", nil, |value| value.decode(types::STRING), SOON)
+        .await
+}
+
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(SOON, what).await.expect("it takes for ever")
+}
+
+/// A03, A05, N04, N08, L14: a metric provider's methods, over two connections one after the other.
+#[tokio::test]
+async fn a01_every_method_of_a_metric_provider() {
+    let kind = PluginKind::MetricProvider;
+    for _ in 0..2 {
+        let host = host(kind, true).await;
+        host.control("Control.Ping").await.unwrap();
+        let error = host.dispense("nope").await.unwrap_err();
+        assert_eq!(error.to_string(), "unknown plugin type: nope");
+        let service = host.service(kind).await;
+        let read = |value: rollcage_gob::Value<'_, '_>| value.decode::<wire::RpcError>(types::TYPES_RPC_ERROR);
+        assert_eq!(
+            service
+                .call("Plugin.InitPlugin", nil, read, SOON)
+                .await
+                .unwrap()
+                .error_string,
+            ""
+        );
+        assert_eq!(name_of(&service).await.unwrap(), "a/b");
+        let run = json!({"metadata": {"namespace": "shop"}, "spec": {"metrics": [], "args": [{"name": "x"}]}});
+        let metric = |name: &str| json!({"name": name, "provider": {"plugin": {"other/name": {"a": 1}}}});
+        let args = json!({"analysisRun": run, "metric": metric("m")});
+        let measured = call(&service, "Run", "RunArgs", &args, types::MEASUREMENT)
+            .await
+            .unwrap();
+        assert_eq!(
+            measured,
+            json!({"phase": "Successful", "value": "m", "startedAt": "2024-01-02T03:04:05Z", "metadata": {"k": "v"},
+                "message": r#"shop Some(Object {"a": Number(1)}) 1"#})
+        );
+        let before = json!({"phase": "Running", "startedAt": "2024-01-02T03:04:05Z", "metadata": {"job": "7"}});
+        let args = |name: &str| json!({"analysisRun": run, "metric": metric(name), "measurement": before});
+        let again = "TerminateAndResumeArgs";
+        let resumed = call(&service, "Resume", again, &args("m"), types::MEASUREMENT)
+            .await
+            .unwrap();
+        assert_eq!(
+            (&resumed["value"], &resumed["metadata"]["job"]),
+            (&json!("resumed"), &json!("7"))
+        );
+        let ended = call(&service, "Terminate", again, &args("m"), types::MEASUREMENT)
+            .await
+            .unwrap();
+        assert_eq!(ended, before);
+        // What goes wrong keeps what was known.
+        for (name, text) in [
+            ("error", "no, says the plugin"),
+            ("fault", "plugin a/b: call: unreachable (look at it)"),
+        ] {
+            let failed = call(&service, "Resume", again, &args(name), types::MEASUREMENT)
+                .await
+                .unwrap();
+            assert_eq!(
+                (&failed["phase"], &failed["message"], &failed["metadata"]["job"]),
+                (&json!("Error"), &json!(text), &json!("7"))
+            );
+            assert!(failed["finishedAt"].is_string() && failed["startedAt"] == before["startedAt"]);
+            let args = json!({"analysisRun": run, "metric": metric(name), "limit": 3});
+            let error = call(
+                &service,
+                "GarbageCollect",
+                "GarbageCollectArgs",
+                &args,
+                types::TYPES_RPC_ERROR,
+            )
+            .await;
+            assert_eq!(error.unwrap(), json!({"errorString": text}));
+            let args = json!({"metric": metric(name)});
+            let facts = call(&service, "GetMetadata", "GetMetadataArgs", &args, types::STRINGS).await;
+            assert_eq!(facts.unwrap(), json!({"error": text}));
+        }
+        let args = json!({"analysisRun": run, "metric": metric("m"), "limit": 3});
+        let error = call(
+            &service,
+            "GarbageCollect",
+            "GarbageCollectArgs",
+            &args,
+            types::TYPES_RPC_ERROR,
+        )
+        .await;
+        assert_eq!(error.unwrap(), json!({}));
+        let args = json!({"metric": metric("m")});
+        let facts = call(&service, "GetMetadata", "GetMetadataArgs", &args, types::STRINGS).await;
+        assert_eq!(facts.unwrap(), json!({"query": "m"}));
+        // A08: no AnalysisRun is an error, and the next call works.
+        let args = json!({"metric": metric("m")});
+        let none = call(&service, "Run", "RunArgs", &args, types::MEASUREMENT)
+            .await
+            .unwrap();
+        assert_eq!(
+            (&none["phase"], &none["message"]),
+            (&json!("Error"), &json!("the host sent no AnalysisRun"))
+        );
+        drop(host.session);
+        within(host.serving).await.unwrap();
+    }
+}
+
+/// A06, and the texts of a router.
+#[tokio::test]
+async fn a06_every_method_of_a_traffic_router() {
+    let kind = PluginKind::TrafficRouter;
+    let host = host(kind, true).await;
+    let service = host.service(kind).await;
+    let methods = [
+        (
+            "UpdateHash",
+            "UpdateHashArgs",
+            json!({"canaryHash": "c", "stableHash": "s"}),
+        ),
+        (
+            "SetWeight",
+            "SetWeightAndVerifyWeightArgs",
+            json!({"desiredWeight": 20}),
+        ),
+        (
+            "SetHeaderRoute",
+            "SetHeaderArgs",
+            json!({"setHeaderRoute": {"name": "r"}}),
+        ),
+        (
+            "SetMirrorRoute",
+            "SetMirrorArgs",
+            json!({"setMirrorRoute": {"name": "r"}}),
+        ),
+        ("RemoveManagedRoutes", "RemoveManagedRoutesArgs", json!({})),
+    ];
+    for (rollout, says) in [
+        ("fine", ""),
+        ("error", "no, says the plugin"),
+        ("silent", "the plugin failed without a word"),
+        ("fault", "plugin a/b: call: unreachable (look at it)"),
+    ] {
+        for (method, name, args) in &methods {
+            let mut args = args.clone();
+            args["rollout"] = json!({"metadata": {"name": rollout}});
+            let error = call(&service, method, name, &args, types::TYPES_RPC_ERROR)
+                .await
+                .unwrap();
+            assert_eq!(
+                error.get("errorString").map_or("", |text| text.as_str().unwrap()),
+                says,
+                "{method}"
+            );
+        }
+    }
+    for (weight, rollout, verified, error) in [
+        (0, "fine", 0, ""),
+        (1, "fine", 1, ""),
+        (2, "fine", 2, ""),
+        (1, "error", 0, "no, says the plugin"),
+    ] {
+        let args = json!({"rollout": {"metadata": {"name": rollout}}, "desiredWeight": weight});
+        let name = "SetWeightAndVerifyWeightArgs";
+        let argument =
+            |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.interface(name, wire::argument(name).unwrap(), &args, to);
+        let read = |value: rollcage_gob::Value<'_, '_>| {
+            value.decode::<wire::VerifyWeightResponse>(types::ROUTER_VERIFY_WEIGHT_RESPONSE)
+        };
+        let answer = service.call("Plugin.VerifyWeight", argument, read, SOON).await.unwrap();
+        assert_eq!((answer.verified, answer.err.error_string.as_str()), (verified, error));
+    }
+}
+
+/// A07, A08.
+#[tokio::test]
+async fn a07_every_method_of_a_step() {
+    let kind = PluginKind::Step;
+    let host = host(kind, true).await;
+    let service = host.service(kind).await;
+    let context = json!({"pluginName": "argo/name", "config": {"a": 1}, "status": {"runs": 2}});
+    let args = |rollout: &str| json!({"rollout": {"metadata": {"name": rollout}}, "context": context});
+    let running = call(&service, "Run", "step.RunArgs", &args("fine"), types::STEP_RESPONSE)
+        .await
+        .unwrap();
+    assert_eq!(
+        running["result"],
+        json!({"phase": "Running", "message": "a/b", "requeueAfter": "30s", "status": {"runs": 2}})
+    );
+    for (method, name) in [
+        ("Run", "step.RunArgs"),
+        ("Terminate", "step.TerminateArgs"),
+        ("Abort", "step.AbortArgs"),
+    ] {
+        let failed = call(&service, method, name, &args("fault"), types::STEP_RESPONSE)
+            .await
+            .unwrap();
+        assert_eq!(
+            failed["error"]["errorString"],
+            "plugin a/b: call: unreachable (look at it)"
+        );
+        let none = call(
+            &service,
+            method,
+            name,
+            &json!({"context": context}),
+            types::STEP_RESPONSE,
+        )
+        .await
+        .unwrap();
+        assert!(
+            none["error"]["errorString"].as_str().unwrap().contains("no Rollout"),
+            "{none}"
+        );
+    }
+}
+
+/// A plugin that does not serve: each method says why, in the field that Argo shows.
+#[tokio::test]
+async fn what_does_not_serve_says_so_in_every_answer() {
+    let says = json!("plugin a/b: fetch: it is on its way (wait)");
+    let kind = PluginKind::MetricProvider;
+    let metrics = host(kind, false).await;
+    let service = metrics.service(kind).await;
+    let read = |value: rollcage_gob::Value<'_, '_>| value.decode::<wire::RpcError>(types::TYPES_RPC_ERROR);
+    assert_eq!(
+        service
+            .call("Plugin.InitPlugin", nil, read, SOON)
+            .await
+            .unwrap()
+            .error_string,
+        ""
+    );
+    let args = json!({"analysisRun": {}, "metric": {"name": "m"}, "limit": 3});
+    let run = call(&service, "Run", "RunArgs", &args, types::MEASUREMENT)
+        .await
+        .unwrap();
+    assert_eq!((&run["phase"], &run["message"]), (&json!("Error"), &says));
+    let collected = call(
+        &service,
+        "GarbageCollect",
+        "GarbageCollectArgs",
+        &args,
+        types::TYPES_RPC_ERROR,
+    )
+    .await;
+    assert_eq!(collected.unwrap()["errorString"], says);
+    let facts = call(&service, "GetMetadata", "GetMetadataArgs", &args, types::STRINGS)
+        .await
+        .unwrap();
+    assert_eq!(facts["error"], says);
+    let kind = PluginKind::Step;
+    let steps = host(kind, false).await;
+    let service = steps.service(kind).await;
+    let args = json!({"rollout": {}, "context": {}});
+    let answer = call(&service, "Run", "step.RunArgs", &args, types::STEP_RESPONSE)
+        .await
+        .unwrap();
+    assert_eq!(answer["error"]["errorString"], says);
+}
+
+/// N05 to N10: what is no call of a method is an error of that call, and the stream lives.
+#[tokio::test]
+async fn n05_n10_wrong_calls_are_errors_and_the_stream_lives() {
+    let kind = PluginKind::MetricProvider;
+    let host = host(kind, true).await;
+    let service = host.service(kind).await;
+    let metric = json!({"analysisRun": {}, "metric": {"name": "m"}});
+    let says = |method: &'static str, argument: Argument| {
+        let (service, metric) = (&service, &metric);
+        async move {
+            let write = move |encoder: &mut Encoder, to: &mut Vec<u8>| match argument {
+                Argument::Nil => nil(encoder, to),
+                Argument::Bare => encoder.value(types::METRIC_RUN_ARGS, metric, to),
+                Argument::Named(name) => encoder.interface(name, types::METRIC_RUN_ARGS, metric, to),
+            };
+            let result = service.call(method, write, |_| Ok(()), SOON).await;
+            // The next call is as good as ever.
+            assert_eq!(name_of(service).await.unwrap(), "a/b", "{method}");
+            result.map_or_else(|error| error.to_string(), |()| "fine".to_owned())
+        }
+    };
+    enum Argument {
+        Nil,
+        Bare,
+        Named(&'static str),
+    }
+    let run = Argument::Named("RunArgs");
+    assert_eq!(says("Other.Run", run).await, "rpc: can't find service Other.Run");
+    assert_eq!(
+        says("Run", Argument::Nil).await,
+        "rpc: service/method request ill-formed: Run"
+    );
+    // N06: Go's own server never answers this one.
+    assert_eq!(
+        says("Plugin.Nope", Argument::Nil).await,
+        "rpc: can't find method Plugin.Nope"
+    );
+    // N07: the types in front of it are kept.
+    let run = Argument::Named("RunArgs");
+    assert_eq!(says("Plugin.Nope", run).await, "rpc: can't find method Plugin.Nope");
+    assert_eq!(says("Plugin.Run", Argument::Named("RunArgs")).await, "fine");
+    assert_eq!(
+        says("Plugin.SetWeight", Argument::Named("RunArgs")).await,
+        "rpc: can't find method Plugin.SetWeight"
+    );
+    let bare = says("Plugin.Run", Argument::Bare).await;
+    assert!(
+        bare.starts_with("gob: local interface type *interface {} can only be decoded"),
+        "{bare}"
+    );
+    let unknown = says("Plugin.Run", Argument::Named("Nobody")).await;
+    assert_eq!(unknown, "gob: name not registered for interface: \"Nobody\"");
+    let other = says("Plugin.Run", Argument::Named("GetMetadataArgs")).await;
+    assert!(other.starts_with("invalid args"), "{other}");
+    assert_eq!(says("Plugin.Run", Argument::Nil).await, "invalid args %!s(<nil>)");
+    assert_eq!(says("Plugin.InitPlugin", Argument::Named("RunArgs")).await, "fine");
+    let long = host
+        .control(&format!("Control.{}", "x".repeat(20_000)))
+        .await
+        .unwrap_err();
+    assert!(
+        long.to_string().starts_with("rpc: can't find method Control.xxx"),
+        "{long}"
+    );
+    // Larger than the control stream takes: that call is lost, the next is answered.
+    let error = host.dispense(&"x".repeat(100_000)).await.unwrap_err();
+    assert!(error.to_string().contains("more than this plugin takes"), "{error}");
+    host.control("Control.Ping").await.unwrap();
+}
+
+/// A port that panics is an error of its call; others go on, and calls run side by side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn n03_calls_run_side_by_side_and_a_panic_is_one_call() {
+    let kind = PluginKind::MetricProvider;
+    let host = host(kind, true).await;
+    let service = Arc::new(host.service(kind).await);
+    let one = |name: String| {
+        let service = service.clone();
+        async move {
+            let args = json!({"analysisRun": {}, "metric": {"name": name}});
+            call(&service, "Run", "RunArgs", &args, types::MEASUREMENT).await
+        }
+    };
+    let slow = tokio::spawn(one("slow 60000".to_owned()));
+    let error = one("panic".to_owned()).await.unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+    let calls: Vec<_> = (0..500).map(|n| tokio::spawn(one(format!("slow {}", n % 7)))).collect();
+    for (n, call) in calls.into_iter().enumerate() {
+        assert_eq!(within(call).await.unwrap().unwrap()["value"], format!("slow {}", n % 7));
+    }
+    assert!(!slow.is_finished());
+    slow.abort();
+}
+
+/// N16, N02: numbers of calls are the caller's business.
+#[tokio::test]
+async fn n16_equal_numbers_are_both_answered() {
+    let kind = PluginKind::Step;
+    let host = host(kind, true).await;
+    let (stream, rest) = host.stream(kind).await;
+    assert!(rest.is_empty());
+    let (mut encoder, mut bytes) = (Encoder::new(), Vec::new());
+    for seq in [7, 7, u64::MAX] {
+        let service_method = "Plugin.Type".to_owned();
+        encoder
+            .value(types::RPC_REQUEST, &wire::Request { service_method, seq }, &mut bytes)
+            .unwrap();
+        encoder.nil_interface(&mut bytes);
+    }
+    stream.push(bytes.into()).unwrap();
+    // Half-closed: what was asked is still answered, and then the server closes as well.
+    stream.close();
+    let mut all = Vec::new();
+    while let Some(bytes) = within(stream.recv()).await.unwrap() {
+        all.extend_from_slice(&bytes);
+    }
+    let (mut decoder, mut rest) = (Decoder::new(Limits::default()), &all[..]);
+    let mut seqs = Vec::new();
+    while !rest.is_empty() {
+        let header = decoder.next(&mut rest).unwrap().unwrap();
+        seqs.push(header.decode::<wire::Response>(types::RPC_RESPONSE).unwrap().seq);
+        let name: String = decoder.next(&mut rest).unwrap().unwrap().decode(types::STRING).unwrap();
+        assert_eq!(name, "a/b");
+    }
+    seqs.sort_unstable();
+    assert_eq!(seqs, [7, 7, u64::MAX]);
+}
+
+/// Y02, Y14: streams that nothing comes on, and bytes that come one by one.
+#[tokio::test]
+async fn y14_bytes_one_by_one() {
+    let ((ours, near), (far, theirs)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    let kind = PluginKind::Step;
+    let serving = tokio::spawn(Server::serve_connection(kind, theirs, Arc::new(Fake { serves: true })));
+    let ((mut near_read, mut near_write), (mut far_read, mut far_write)) = (near.into_split(), far.into_split());
+    let drip = tokio::spawn(async move {
+        let mut byte = [0];
+        while near_read.read_exact(&mut byte).await.is_ok() && far_write.write_all(&byte).await.is_ok() {}
+    });
+    let drop = tokio::spawn(async move {
+        let mut byte = [0];
+        while far_read.read_exact(&mut byte).await.is_ok() && near_write.write_all(&byte).await.is_ok() {}
+    });
+    let host = host_over(ours, serving).await;
+    let service = host.service(kind).await;
+    let args = json!({"rollout": {"metadata": {"name": "fine"}}, "context": {"status": {"a": 1}}});
+    let answer = call(&service, "Run", "step.RunArgs", &args, types::STEP_RESPONSE)
+        .await
+        .unwrap();
+    assert_eq!(answer["result"]["status"], json!({"a": 1}));
+    drip.abort();
+    drop.abort();
+}
+
+/// Y16, on the server's side: numbers that were never given out, or that come twice.
+#[tokio::test]
+async fn y16_streams_that_nobody_waits_for_are_closed() {
+    let kind = PluginKind::Step;
+    let host = host(kind, true).await;
+    let number = host.dispense("RpcStepPlugin").await.unwrap();
+    let (stream, rest) = broker::dial(&host.session, number).await.unwrap();
+    let (unknown, again) = tokio::join!(broker::dial(&host.session, 9), broker::dial(&host.session, number));
+    assert!(unknown.is_err() && again.is_err());
+    let service = Client::new(stream, rest, CallLimits::default());
+    assert_eq!(name_of(&service).await.unwrap(), "a/b");
+}
+
+/// A connection that is none ends, and bytes that are no net/rpc end their stream alone.
+#[tokio::test]
+async fn garbage_is_the_end_of_its_stream_alone() {
+    let kind = PluginKind::Step;
+    let host = host(kind, true).await;
+    let service = host.service(kind).await;
+    let garbage: [&'static [u8]; 5] = [
+        b"\x00",
+        b"\xf7\xff\xff\xff",
+        b"\xf8\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\x03\x04\x00\x0e",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ];
+    for bytes in garbage {
+        let (stream, _) = host.stream(kind).await;
+        stream.push(Bytes::from_static(bytes)).unwrap();
+        stream.close();
+        // Ended, or reset.
+        while let Ok(Some(_)) = within(stream.recv()).await {}
+        assert_eq!(name_of(&service).await.unwrap(), "a/b");
+    }
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let serving = tokio::spawn(Server::serve_connection(kind, theirs, Arc::new(Fake { serves: true })));
+    ours.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    within(serving).await.unwrap();
+}
