@@ -77,13 +77,12 @@ impl Broker {
         };
         let number = u32::from_le_bytes(number);
         let waiting = self.lock().waiting.remove(&number);
-        match waiting {
+        if let Some(waiting) = waiting {
             // Gone when it came too late.
-            Some(waiting) => drop(waiting.send((stream, rest))),
-            None => {
-                tracing::debug!(number, "a stream that nobody waits for");
-                sleep(WAIT).await;
-            }
+            drop(waiting.send((stream, rest)));
+        } else {
+            tracing::debug!(number, "a stream that nobody waits for");
+            sleep(WAIT).await;
         }
     }
 }

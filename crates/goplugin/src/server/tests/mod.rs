@@ -1,15 +1,11 @@
 //! A host of ours against the server, over a socket of the same process.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+mod fake;
+
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
-use rollcage_api::{
-    analysis::{AnalysisPhase, AnalysisRun, Measurement, Metric},
-    plugin::PluginKind,
-    rollout::{Rollout, SetHeaderRoute, SetMirrorRoute, Verification, WeightDestination},
-    step::{StepContext, StepPhase, StepResult},
-};
-use rollcage_core::{Call, CallError, FaultKind, Phase, PluginError, PluginErrorKind, PluginId};
+use rollcage_api::plugin::PluginKind;
 use rollcage_gob::{Decoder, Encoder, Limits, types, wire};
 use serde_json::{Value, json};
 use tokio::{
@@ -17,6 +13,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+use self::fake::Fake;
 use super::*;
 use crate::{
     broker,
@@ -26,203 +23,6 @@ use crate::{
 };
 
 const SOON: Duration = Duration::from_secs(30);
-
-/// A plugin that does what the names in its calls say.
-#[derive(Debug)]
-struct Fake {
-    serves: bool,
-}
-
-fn id() -> PluginId {
-    PluginId {
-        kind: PluginKind::MetricProvider,
-        name: "a/b".to_owned(),
-    }
-}
-
-fn behave(name: &str) -> Result<(), CallError> {
-    match name {
-        "error" => Err(PluginError {
-            kind: PluginErrorKind::Unavailable,
-            message: "no, says the plugin".to_owned(),
-            retry_after: None,
-        }
-        .into()),
-        "silent" => Err(PluginError {
-            kind: PluginErrorKind::Internal,
-            message: String::new(),
-            retry_after: None,
-        }
-        .into()),
-        "fault" => Err(Fault::new(&id(), Phase::Call, FaultKind::Trap, "unreachable", "look at it").into()),
-        "panic" => panic!("boom"),
-        _ => Ok(()),
-    }
-}
-
-fn of_rollout(rollout: &Rollout) -> Result<(), CallError> {
-    behave(rollout.metadata.name.as_deref().unwrap_or_default())
-}
-
-impl Fake {
-    fn port<T: ?Sized>(&self, port: Arc<T>) -> Result<Arc<T>, Box<Fault>> {
-        if self.serves {
-            return Ok(port);
-        }
-        let kind = FaultKind::Loading;
-        Err(Box::new(Fault::new(
-            &id(),
-            Phase::Fetch,
-            kind,
-            "it is on its way",
-            "wait",
-        )))
-    }
-}
-
-#[async_trait]
-impl Served for Fake {
-    fn name(&self) -> String {
-        "a/b".to_owned()
-    }
-    async fn metric_provider(&self, _: &str) -> Result<Arc<dyn MetricProvider>, Box<Fault>> {
-        self.port(Arc::new(Fake { serves: true }))
-    }
-    async fn traffic_router(&self, _: &str) -> Result<Arc<dyn TrafficRouter>, Box<Fault>> {
-        self.port(Arc::new(Fake { serves: true }))
-    }
-    async fn step(&self, _: &str) -> Result<Arc<dyn Step>, Box<Fault>> {
-        self.port(Arc::new(Fake { serves: true }))
-    }
-}
-
-#[async_trait]
-impl MetricProvider for Fake {
-    async fn run(&self, call: &Call, run: &Arc<AnalysisRun>, metric: &Metric) -> Result<Measurement, CallError> {
-        behave(&metric.name)?;
-        if let Some(millis) = metric.name.strip_prefix("slow ") {
-            sleep(Duration::from_millis(millis.parse().unwrap())).await;
-        }
-        Ok(Measurement {
-            phase: AnalysisPhase::Successful,
-            value: metric.name.clone(),
-            message: format!(
-                "{} {:?} {:?}",
-                call.namespace,
-                metric.provider.plugin.get("a/b"),
-                run.spec.args.len()
-            ),
-            started_at: Some("2024-01-02T03:04:05Z".parse().unwrap()),
-            metadata: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
-            ..Measurement::default()
-        })
-    }
-    async fn resume(
-        &self,
-        _: &Call,
-        _: &Arc<AnalysisRun>,
-        metric: &Metric,
-        measurement: &Measurement,
-    ) -> Result<Measurement, CallError> {
-        behave(&metric.name)?;
-        Ok(Measurement {
-            value: "resumed".to_owned(),
-            ..measurement.clone()
-        })
-    }
-    async fn terminate(
-        &self,
-        _: &Call,
-        _: &Arc<AnalysisRun>,
-        _: &Metric,
-        measurement: &Measurement,
-    ) -> Result<Measurement, CallError> {
-        Ok(measurement.clone())
-    }
-    async fn garbage_collect(
-        &self,
-        _: &Call,
-        _: &Arc<AnalysisRun>,
-        metric: &Metric,
-        limit: u32,
-    ) -> Result<(), CallError> {
-        behave(&metric.name)?;
-        assert_eq!(limit, 3);
-        Ok(())
-    }
-    async fn get_metadata(&self, _: &Call, metric: &Metric) -> Result<BTreeMap<String, String>, CallError> {
-        behave(&metric.name)?;
-        Ok(BTreeMap::from([("query".to_owned(), metric.name.clone())]))
-    }
-}
-
-#[async_trait]
-impl TrafficRouter for Fake {
-    async fn update_hash(
-        &self,
-        _: &Call,
-        rollout: &Arc<Rollout>,
-        _: &str,
-        _: &str,
-        _: &[WeightDestination],
-    ) -> Result<(), CallError> {
-        of_rollout(rollout)
-    }
-    async fn set_weight(
-        &self,
-        _: &Call,
-        rollout: &Arc<Rollout>,
-        _: i32,
-        _: &[WeightDestination],
-    ) -> Result<(), CallError> {
-        of_rollout(rollout)
-    }
-    async fn set_header_route(&self, _: &Call, rollout: &Arc<Rollout>, _: &SetHeaderRoute) -> Result<(), CallError> {
-        of_rollout(rollout)
-    }
-    async fn set_mirror_route(&self, _: &Call, rollout: &Arc<Rollout>, _: &SetMirrorRoute) -> Result<(), CallError> {
-        of_rollout(rollout)
-    }
-    async fn verify_weight(
-        &self,
-        _: &Call,
-        rollout: &Arc<Rollout>,
-        weight: i32,
-        _: &[WeightDestination],
-    ) -> Result<Verification, CallError> {
-        of_rollout(rollout)?;
-        Ok(match weight {
-            0 => Verification::NotVerified,
-            1 => Verification::Verified,
-            _ => Verification::NotImplemented,
-        })
-    }
-    async fn remove_managed_routes(&self, _: &Call, rollout: &Arc<Rollout>) -> Result<(), CallError> {
-        of_rollout(rollout)
-    }
-    fn capabilities(&self) -> Option<Vec<String>> {
-        None
-    }
-}
-
-#[async_trait]
-impl Step for Fake {
-    async fn run(&self, _: &Call, rollout: &Arc<Rollout>, context: &StepContext) -> Result<StepResult, CallError> {
-        of_rollout(rollout)?;
-        Ok(StepResult {
-            phase: Some(StepPhase::Running),
-            message: context.plugin_name.clone(),
-            requeue_after: Some(rollcage_api::GoDuration(Duration::from_secs(30))),
-            status: context.status.clone(),
-        })
-    }
-    async fn terminate(&self, _: &Call, rollout: &Arc<Rollout>, _: &StepContext) -> Result<StepResult, CallError> {
-        of_rollout(rollout).map(|()| StepResult::default())
-    }
-    async fn abort(&self, _: &Call, rollout: &Arc<Rollout>, _: &StepContext) -> Result<StepResult, CallError> {
-        of_rollout(rollout).map(|()| StepResult::default())
-    }
-}
 
 /// A host's side of a connection to a server of one kind.
 struct Host {
@@ -273,6 +73,7 @@ impl Host {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of an argument")]
 fn nil(encoder: &mut Encoder, to: &mut Vec<u8>) -> Result<(), rollcage_gob::EncodeError> {
     encoder.nil_interface(to);
     Ok(())
@@ -560,6 +361,13 @@ async fn what_does_not_serve_says_so_in_every_answer() {
     assert_eq!(answer["error"]["errorString"], says);
 }
 
+/// What is sent as an argument.
+enum Argument {
+    Nil,
+    Bare,
+    Named(&'static str),
+}
+
 /// N05 to N10: what is no call of a method is an error of that call, and the stream lives.
 #[tokio::test]
 async fn n05_n10_wrong_calls_are_errors_and_the_stream_lives() {
@@ -581,11 +389,6 @@ async fn n05_n10_wrong_calls_are_errors_and_the_stream_lives() {
             result.map_or_else(|error| error.to_string(), |()| "fine".to_owned())
         }
     };
-    enum Argument {
-        Nil,
-        Bare,
-        Named(&'static str),
-    }
     let run = Argument::Named("RunArgs");
     assert_eq!(says("Other.Run", run).await, "rpc: can't find service Other.Run");
     assert_eq!(
@@ -695,11 +498,11 @@ async fn y14_bytes_one_by_one() {
     let kind = PluginKind::Step;
     let serving = tokio::spawn(Server::serve_connection(kind, theirs, Arc::new(Fake { serves: true })));
     let ((mut near_read, mut near_write), (mut far_read, mut far_write)) = (near.into_split(), far.into_split());
-    let drip = tokio::spawn(async move {
+    let requests = tokio::spawn(async move {
         let mut byte = [0];
         while near_read.read_exact(&mut byte).await.is_ok() && far_write.write_all(&byte).await.is_ok() {}
     });
-    let drop = tokio::spawn(async move {
+    let answers = tokio::spawn(async move {
         let mut byte = [0];
         while far_read.read_exact(&mut byte).await.is_ok() && near_write.write_all(&byte).await.is_ok() {}
     });
@@ -710,8 +513,8 @@ async fn y14_bytes_one_by_one() {
         .await
         .unwrap();
     assert_eq!(answer["result"]["status"], json!({"a": 1}));
-    drip.abort();
-    drop.abort();
+    requests.abort();
+    answers.abort();
 }
 
 /// Y16, on the server's side: numbers that were never given out, or that come twice.
