@@ -54,9 +54,8 @@ mod tests {
     use super::*;
     use crate::yamux::{Role, Socket, Times};
 
-    /// Y16.
     #[tokio::test]
-    async fn numbers_have_to_come_back() {
+    async fn y16_numbers_have_to_come_back() {
         let cases: [(&'static [u8], &str); 4] = [
             (&[1, 0, 0, 0, 9], "fine"),
             (&[2, 0, 0, 0], "bad ack: 2 (expected 1)"),
@@ -82,9 +81,8 @@ mod tests {
         }
     }
 
-    /// Y16: a number that nobody accepts.
     #[tokio::test]
-    async fn a_number_that_nobody_accepts() {
+    async fn y16_a_number_that_nobody_accepts() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let host = Session::new(Socket::Unix(ours), Role::Client, Times::default());
         let _silent = theirs;

@@ -160,7 +160,6 @@ mod tests {
         Address::Unix(path.into())
     }
 
-    /// H01 to H11, H17, H25.
     #[test]
     fn lines_are_read_as_go_reads_them() {
         let text = |s: &str| s.to_owned();

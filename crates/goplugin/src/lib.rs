@@ -22,6 +22,9 @@
 //! Not here: restarts and back-off (the registry), what answers mean for a release (`rollcage-core`), the encoding of
 //! objects (`rollcage-gob`). A native plugin is limited, not sandboxed: it reads what its user can read.
 
+#[cfg(test)]
+#[path = "../../../tests/src/alone.rs"]
+mod alone;
 mod broker;
 mod error;
 mod handshake;

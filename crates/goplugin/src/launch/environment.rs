@@ -110,9 +110,9 @@ mod tests {
             .collect()
     }
 
-    /// H28, with the list of names in place of the whole environment.
+    /// A list of names in place of the whole environment.
     #[test]
-    fn each_policy_passes_its_names() {
+    fn h28_each_policy_passes_its_names() {
         let handshake = 5;
         let argo = names(EnvironmentPolicy::Argo, &[]);
         assert_eq!(argo.len(), 10 + handshake, "{argo:?}");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_may_add_and_replace_but_not_change_the_handshake() {
+    fn h28_an_entry_may_add_and_replace_but_not_change_the_handshake() {
         let entry = [
             ("AWS_SECRET_ACCESS_KEY", "theirs"),
             ("PATH", "/own"),

@@ -93,9 +93,8 @@ fn hclog(mut fields: Map<String, Value>) -> Option<(Level, String, String)> {
 mod tests {
     use super::*;
 
-    /// H21.
     #[test]
-    fn levels_are_read_and_nothing_is_trusted() {
+    fn h21_levels_are_read_and_nothing_is_trusted() {
         let deep = format!("{}{}", "{\"a\":".repeat(10_000), "1");
         let cases: Vec<(&str, Level, &str, &str)> = vec![
             (
@@ -152,9 +151,8 @@ mod tests {
         );
     }
 
-    /// H22.
     #[test]
-    fn everything_behind_a_panic_is_an_error() {
+    fn h22_everything_behind_a_panic_is_an_error() {
         let mut classifier = Classifier::default();
         let trace = "time=now level=info\npanic: boom\n\ngoroutine 1 [running]:\nmain.main()\nexit status 2";
         let levels: Vec<Level> = trace

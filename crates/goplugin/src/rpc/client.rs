@@ -261,6 +261,12 @@ impl Client {
         self.inner.stream.close();
     }
 
+    /// The number of the next call.
+    #[cfg(test)]
+    pub(super) fn set_next(&self, seq: u64) {
+        self.inner.pending().next = seq;
+    }
+
     /// Calls that wait for an answer.
     pub fn pending(&self) -> usize {
         self.inner.pending().answers.len()

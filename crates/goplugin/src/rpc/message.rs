@@ -150,9 +150,8 @@ mod tests {
         assert_eq!(messages.next(), Ok(None));
     }
 
-    /// X01, X03, X04.
     #[test]
-    fn hostile_lengths() {
+    fn x03_x04_hostile_lengths() {
         let after = |bytes: &[u8]| {
             let mut messages = Messages::new(100);
             messages.push(bytes);

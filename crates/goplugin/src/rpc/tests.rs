@@ -10,7 +10,10 @@ use super::{
     message::{Message, Messages, is_definition},
     *,
 };
-use crate::yamux::{Role, Session, Socket, Stream, Times};
+use crate::{
+    alone::alone,
+    yamux::{Role, Session, Socket, Stream, Times},
+};
 
 const SOON: Duration = Duration::from_secs(20);
 const DEFINITION: &[u8] = b"\x3a\xff\x81\x03\x01\x01\x08Response\x01\xff\x82\x00\x01\x03\x01\x0dServiceMethod\x01\x0c\x00\x01\x03Seq\x01\x06\x00\x01\x05Error\x01\x0c\x00\x00\x00";
@@ -20,7 +23,7 @@ struct Server {
     stream: Stream,
     messages: Messages,
     defined: bool,
-    _sessions: (Session, Session),
+    sessions: (Session, Session),
 }
 
 impl Server {
@@ -33,7 +36,7 @@ impl Server {
             stream: plugin.accept().await.unwrap(),
             messages: Messages::new(1 << 20),
             defined: false,
-            _sessions: (host, plugin),
+            sessions: (host, plugin),
         };
         (client, server)
     }
@@ -72,6 +75,18 @@ impl Server {
         self.stream.push(Bytes::copy_from_slice(bytes)).unwrap();
     }
 
+    /// Sends so many bytes, as fast as they are taken.
+    async fn fill(&self, mut bytes: usize) {
+        while bytes > 0 {
+            let part = bytes.min(64 << 10);
+            // The stream may have been given up.
+            if self.stream.ready().await.is_err() || self.stream.push(vec![b'x'; part].into()).is_err() {
+                return;
+            }
+            bytes -= part;
+        }
+    }
+
     /// Answers call `seq` (below 128) with `body`, whole messages.
     fn answer(&mut self, seq: u8, error: &str, body: &[u8]) {
         let mut out = if self.defined { vec![] } else { DEFINITION.to_vec() };
@@ -101,7 +116,7 @@ async fn number(client: &Client, deadline: Duration) -> Result<u32, RpcError> {
         .await
 }
 
-/// N02, N03: answers find their calls, in whatever order they come.
+/// Answers find their calls.
 #[tokio::test]
 async fn n03_answers_in_any_order() {
     let (client, mut server) = Server::new(CallLimits::default()).await;
@@ -128,17 +143,48 @@ async fn n03_answers_in_any_order() {
     assert_eq!(client.pending(), 0);
 }
 
-/// N11, N13: the value behind an error, and the answer to an unknown call, are dropped whatever they are.
+/// The first number is not sent; the last one takes nine bytes, and the one behind it is the first again.
 #[tokio::test]
-async fn n11_n13_what_nobody_wants_is_dropped() {
+async fn n02_the_first_and_the_last_number() {
+    let (client, mut server) = Server::new(CallLimits::default()).await;
+    let (called, ()) = tokio::join!(number(&client, SOON), async {
+        assert_eq!(server.call().await.0, 0);
+        server.answer(0, "", &[3, 6, 0, 5]);
+    });
+    assert_eq!(called.unwrap(), 5);
+    client.set_next(u64::MAX);
+    let (called, ()) = tokio::join!(number(&client, SOON), async {
+        assert_eq!(server.call().await.0, u64::MAX);
+        let header = b"\x10\xff\x82\x01\x01m\x01\xf8\xff\xff\xff\xff\xff\xff\xff\xff\x00";
+        server.send(&[&header[..], &[3, 6, 0, 6]].concat());
+    });
+    assert_eq!(called.unwrap(), 6);
+    let (called, ()) = tokio::join!(number(&client, SOON), async {
+        assert_eq!(server.call().await.0, 0);
+        server.answer(0, "", &[3, 6, 0, 7]);
+    });
+    assert_eq!(called.unwrap(), 7);
+}
+
+/// The value behind an error is dropped, whatever it is.
+#[tokio::test]
+async fn n11_the_value_behind_an_error() {
     let (client, mut server) = Server::new(CallLimits::default()).await;
     let placeholder = b"\x0a\xff\x83\x03\x01\x02\xff\x84\x00\x00\x00\x03\xff\x84\x00";
-    let (called, ()) = tokio::join!(number(&client, SOON), async {
-        server.call().await;
-        server.answer(99, "", &[3, 6, 0, 7]);
-        server.answer(0, "rpc: can't find method Plugin.Number", placeholder);
-    });
-    assert!(matches!(called, Err(RpcError::Server(text)) if text == "rpc: can't find method Plugin.Number"));
+    let text = b"\x04\x0c\x00\x01x";
+    // A map that is defined on the way, and a nil interface.
+    let map = b"\x0e\xff\x85\x04\x01\x02\xff\x86\x00\x01\x0c\x01\x0c\x00\x00\x08\xff\x86\x00\x01\x01k\x01v";
+    let nil = [3, 0x10, 0, 0];
+    for (seq, body) in [&placeholder[..], text, map, &nil].into_iter().enumerate() {
+        let (called, ()) = tokio::join!(number(&client, SOON), async {
+            server.call().await;
+            server.answer(u8::try_from(seq).unwrap(), "no", body);
+        });
+        assert!(
+            matches!(&called, Err(RpcError::Server(text)) if text == "no"),
+            "{called:?}"
+        );
+    }
     let (called, ()) = tokio::join!(number(&client, SOON), async {
         let (seq, _) = server.call().await;
         server.answer(u8::try_from(seq).unwrap(), "", &[3, 6, 0, 5]);
@@ -146,7 +192,26 @@ async fn n11_n13_what_nobody_wants_is_dropped() {
     assert_eq!(called.unwrap(), 5);
 }
 
-/// L06: a call that is given up; its late answer is not taken for another's.
+#[tokio::test]
+async fn n13_an_answer_that_nobody_waits_for() {
+    let (client, mut server) = Server::new(CallLimits::default()).await;
+    let (called, ()) = tokio::join!(number(&client, SOON), async {
+        server.call().await;
+        server.answer(99, "", &[3, 6, 0, 7]);
+        server.answer(98, "no", b"\x04\x0c\x00\x01x");
+        server.answer(0, "", &[3, 6, 0, 5]);
+        // And one more to the same.
+        server.answer(0, "", &[3, 6, 0, 6]);
+    });
+    assert_eq!(called.unwrap(), 5);
+    let (called, ()) = tokio::join!(number(&client, SOON), async {
+        server.call().await;
+        server.answer(1, "", &[3, 6, 0, 8]);
+    });
+    assert_eq!(called.unwrap(), 8);
+}
+
+/// A call that is given up: its late answer is not taken for another's.
 #[tokio::test]
 async fn l06_late_answers_are_dropped() {
     let (client, mut server) = Server::new(CallLimits::default()).await;
@@ -162,9 +227,9 @@ async fn l06_late_answers_are_dropped() {
     assert_eq!(called.unwrap(), 22);
 }
 
-/// N12: an answer of another type. Go gives the stream up; it need not be.
+/// An answer of another type. Go gives the stream up; it need not be.
 #[tokio::test]
-async fn n12_wrong_type() {
+async fn n12_an_answer_of_another_type() {
     let (client, mut server) = Server::new(CallLimits::default()).await;
     for seq in 0..3 {
         let (called, ()) = tokio::join!(number(&client, SOON), async {
@@ -180,7 +245,7 @@ async fn n12_wrong_type() {
     }
 }
 
-/// N14, and arguments that are too large: the stream stays usable, and the types come with the next call.
+/// The stream stays usable, and the types come with the next call.
 #[tokio::test]
 async fn n14_arguments_that_cannot_be_sent() {
     let limits = CallLimits {
@@ -216,37 +281,100 @@ async fn n14_arguments_that_cannot_be_sent() {
     assert_eq!(called.unwrap(), 9);
 }
 
-/// N15, X24: the stream ends inside an answer; an answer that is too large.
+/// The stream ends between the head of an answer and its value.
 #[tokio::test]
-async fn n15_x24_ends_and_excess() {
-    let limits = CallLimits {
-        output: 1000,
-        ..CallLimits::default()
-    };
-    let (client, mut server) = Server::new(limits).await;
-    let (called, ()) = tokio::join!(number(&client, SOON), async {
+async fn n15_the_stream_ends_in_an_answer() {
+    let (client, mut server) = Server::new(CallLimits::default()).await;
+    let (one, two, ()) = tokio::join!(number(&client, SOON), number(&client, SOON), async {
         server.call().await;
-        let mut large = vec![0xfd, 7, 0xa1, 0x20, 6, 0];
-        large.resize(4 + 500_000, 1);
-        server.answer(0, "", &large);
-    });
-    assert!(
-        matches!(
-            called,
-            Err(RpcError::Output {
-                size: 500_000,
-                limit: 1000
-            })
-        ),
-        "{called:?}"
-    );
-    let (called, ()) = tokio::join!(number(&client, SOON), async {
         server.call().await;
         server.answer(1, "", &[]);
         server.stream.close();
     });
-    assert_eq!(called.unwrap_err().to_string(), "unexpected EOF");
+    for called in [one, two] {
+        assert_eq!(called.unwrap_err().to_string(), "unexpected EOF");
+    }
     assert!(matches!(number(&client, SOON).await, Err(RpcError::Shutdown)));
+}
+
+/// The stream is reset in a call: that stream is over, another on the same session is not.
+#[tokio::test]
+async fn y08_a_reset_in_a_call() {
+    let (client, mut server) = Server::new(CallLimits::default()).await;
+    let other = Client::new(
+        server.sessions.0.open().await.unwrap(),
+        Bytes::new(),
+        CallLimits::default(),
+    );
+    let stream = server.sessions.1.accept().await.unwrap();
+    let (called, ()) = tokio::join!(number(&client, SOON), async {
+        server.call().await;
+        drop(std::mem::replace(&mut server.stream, stream));
+    });
+    assert_eq!(called.unwrap_err().to_string(), "connection reset");
+    (server.messages, server.defined) = (Messages::new(1 << 20), false);
+    let (called, ()) = tokio::join!(number(&other, SOON), async {
+        server.call().await;
+        server.answer(0, "", &[3, 6, 0, 9]);
+    });
+    assert_eq!(called.unwrap(), 9);
+}
+
+/// An answer that is too large is that call's fault; a head that is, the stream's. Neither is kept.
+#[test]
+fn x24_an_error_of_fifty_megabytes() {
+    alone(16 << 20, || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let limits = CallLimits {
+                output: 1000,
+                ..CallLimits::default()
+            };
+            let (client, mut server) = Server::new(limits).await;
+            let large = |server: &Server, head: &[u8], size: u32| {
+                let [_, a, b, c] = (u32::try_from(head.len()).unwrap() + size).to_be_bytes();
+                if a == 0 {
+                    server.send(&[&[0xfe, b, c], head].concat());
+                } else {
+                    server.send(&[&[0xfd, a, b, c], head].concat());
+                }
+            };
+            let (called, ()) = tokio::join!(number(&client, SOON), async {
+                server.call().await;
+                server.answer(0, "", &[]);
+                // A number, which is followed by half a megabyte.
+                large(&server, &[6, 0], 500_000);
+                server.fill(500_000).await;
+            });
+            assert!(
+                matches!(
+                    called,
+                    Err(RpcError::Output {
+                        size: 500_002,
+                        limit: 1000
+                    })
+                ),
+                "{called:?}"
+            );
+            let (called, ()) = tokio::join!(number(&client, SOON), async {
+                server.call().await;
+                // Response{ServiceMethod: "m", Seq: 1, Error: fifty megabytes}
+                let length = 50_u32 << 20;
+                server.send(&[0xfc, 3, 0x20, 0, 13]);
+                server.send(&[0xff, 0x82, 1, 1, b'm', 1, 1, 1, 0xfc]);
+                server.send(&length.to_be_bytes());
+                server.fill(50 << 20).await;
+            });
+            assert!(
+                matches!(called, Err(RpcError::Output { limit: 1000, .. })),
+                "{called:?}"
+            );
+            assert!(matches!(number(&client, SOON).await, Err(RpcError::Shutdown)));
+        });
+    });
 }
 
 /// What is no gob at all ends the stream, not the host.

@@ -205,10 +205,39 @@ mod tests {
         (headers, bodies, None)
     }
 
+    #[test]
+    fn y14_a_header_split_at_every_offset() {
+        let body = [9; 5];
+        let headers = [
+            frame(Kind::WindowUpdate, 1, 1, 7),
+            frame(Kind::Data, 4, 7, 5),
+            frame(Kind::Ping, 2, 0, 0x0102_0304),
+        ];
+        let wire = [
+            &headers[0].encode()[..],
+            &headers[1].encode(),
+            &body,
+            &headers[2].encode(),
+        ]
+        .concat();
+        for first in 1..wire.len() {
+            for second in 1..=wire.len() - first {
+                let rest = wire.len() - first - second;
+                let sizes = [first, second, rest.max(1)];
+                assert_eq!(
+                    read(&wire, &sizes),
+                    (headers.to_vec(), body.to_vec(), None),
+                    "{sizes:?}"
+                );
+            }
+        }
+        assert_eq!(read(&wire, &[1]), (headers.to_vec(), body.to_vec(), None));
+    }
+
     proptest! {
-        /// Y14: it does not matter where the reads end.
+        /// It does not matter where the reads end.
         #[test]
-        fn any_split_reads_the_same(bytes in proptest::collection::vec(any::<u8>(), 0..400), sizes in proptest::collection::vec(1usize..40, 1..8)) {
+        fn y14_any_split_reads_the_same(bytes in proptest::collection::vec(any::<u8>(), 0..400), sizes in proptest::collection::vec(1usize..40, 1..8)) {
             prop_assert_eq!(read(&bytes, &[usize::MAX]), read(&bytes, &sizes));
         }
 

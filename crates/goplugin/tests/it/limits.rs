@@ -2,11 +2,13 @@
 
 use std::{fs, time::Duration};
 
-use rollcage_core::FaultKind;
+use rollcage_core::{FaultKind, Phase};
 use rollcage_goplugin::StartError;
-use tokio::time::timeout;
 
-use crate::support::{Case, SOON};
+use crate::{
+    peer::{act, peer, start},
+    support::{Case, SOON},
+};
 
 /// A plugin that starts more and more processes: counted and ended where no cgroup is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,43 +101,6 @@ async fn descriptors_are_not_inherited() {
     assert!(text.contains("/proc/") && !text.contains("passwd"), "{text}");
 }
 
-/// L10: a plugin whose host ends is ended.
-#[tokio::test]
-async fn l10_a_plugin_ends_with_its_host() {
-    let launch = env!("CARGO_BIN_EXE_rollcage-launch");
-    // The shell is the host: it starts the launcher, says which process that is, and is killed.
-    let script = format!("{launch} $$ - 100 - - - - /bin/sleep 605 >/dev/null 2>&1 & echo $!; read forever");
-    let mut host = tokio::process::Command::new("/bin/sh")
-        .args(["-c", &script])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut stdout = tokio::io::BufReader::new(host.stdout.take().unwrap());
-    tokio::io::AsyncBufReadExt::read_line(&mut stdout, &mut line)
-        .await
-        .unwrap();
-    let name = format!("/proc/{}/cmdline", line.trim());
-    let sleeping =
-        || fs::read_to_string(&name).is_ok_and(|command| command.contains("605") && command.starts_with("/bin/sleep"));
-    timeout(SOON, async {
-        while !sleeping() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-    .unwrap();
-    host.kill().await.unwrap();
-    timeout(SOON, async {
-        while sleeping() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-    .unwrap();
-}
-
 /// Another user, with its own count of processes. Only root may.
 #[tokio::test]
 async fn another_user() {
@@ -167,4 +132,17 @@ async fn another_user() {
         "{all:?}"
     );
     assert!(all.contains(&"own"), "{all:?}");
+}
+
+/// Memory beyond the limit ends the plugin, not the host, and the fault says so.
+#[tokio::test]
+async fn memory_is_limited() {
+    let Some(peer) = peer() else { return };
+    let mut case = Case::of(peer);
+    case.spec.limits.memory = Some(512 << 20);
+    let (plugin, service) = start(&case).await;
+    let error = act(&service, "memory", SOON).await.unwrap_err();
+    let fault = plugin.fault(Phase::Call, &error).await;
+    assert_eq!(fault.kind, FaultKind::Memory, "{fault}");
+    case.nothing_is_left().await;
 }

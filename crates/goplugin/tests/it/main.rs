@@ -1,8 +1,19 @@
-//! Native plugins as real processes: scripts that misbehave before and at the handshake, and a real go-plugin server.
+//! The host against processes: real go-plugin servers, scripts that are none, and what is left of them.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod go;
+#[path = "../../../../tests/src/alone.rs"]
+mod alone;
+mod calls;
+mod crashes;
+mod files;
+mod handshake;
+mod hangs;
+mod life;
 mod limits;
-mod scripts;
+mod offspring;
+mod output;
+mod peer;
 mod serve;
+mod served;
+mod starting;
 mod support;

@@ -3,9 +3,8 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::{Arc, Mutex, OnceLock},
+    path::PathBuf,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -118,33 +117,4 @@ impl Case {
         }
         left
     }
-}
-
-/// The executable of `tests/peer`; none (with a line) where there is no Go.
-pub fn peer() -> Option<PathBuf> {
-    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
-    BUILT
-        .get_or_init(|| {
-            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peer");
-            let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-plugin-peer");
-            let built = Command::new("go")
-                .args(["build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o"])
-                .arg(&target)
-                .arg(".")
-                .current_dir(source)
-                .output();
-            match built {
-                Ok(output) if output.status.success() => Some(target),
-                Ok(output) => panic!(
-                    "the Go peer does not build: {}",
-                    String::from_utf8_lossy(&output.stderr)
-                ),
-                Err(error) if std::env::var_os("CI").is_some_and(|ci| ci == "true") => panic!("no Go: {error}"),
-                Err(_) => {
-                    eprintln!("skipped: the tests with a real go-plugin server need Go");
-                    None
-                }
-            }
-        })
-        .clone()
 }

@@ -69,6 +69,8 @@ func (service) Do(what string, resp *string) error {
 		flood(os.NewFile(1, "raw stdout"))
 	case "stderr":
 		flood(os.NewFile(2, "raw stderr"))
+	case "stderr-lines":
+		floodOf(os.NewFile(2, "raw stderr"), "\xff\n")
 	case "go-stdout":
 		// By the session's own stream.
 		flood(os.Stdout)
@@ -108,8 +110,11 @@ func (service) Do(what string, resp *string) error {
 }
 
 // A hundred megabytes in one line that never ends, and bytes that are no text.
-func flood(file *os.File) {
-	block := []byte(strings.Repeat("x", 1<<20-1) + "\xff")
+func flood(file *os.File) { floodOf(file, "\xff") }
+
+// As many megabytes, each of which ends so.
+func floodOf(file *os.File, end string) {
+	block := []byte(strings.Repeat("x", 1<<20-len(end)) + end)
 	for range 100 {
 		if _, err := file.Write(block); err != nil {
 			panic(err)
@@ -127,13 +132,24 @@ func main() {
 	version := uint(1)
 	name, cookie := "RpcMetricProviderPlugin", "metricprovider"
 	for _, arg := range os.Args[1:] {
+		if template, found := strings.CutPrefix(arg, "line="); found {
+			relay(template)
+		}
 		switch arg {
+		case "host":
+			if err := host(os.Args[2:]); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
 		case "other-version":
 			version = 2
 		case "other-name":
 			name = "AnotherPlugin"
 		case "other-cookie":
 			cookie = "basic"
+		case "leave-late":
+			defer time.Sleep(100 * time.Millisecond)
 		case "leave-quit":
 			// Quit ends Serve; the process stays.
 			defer stay()

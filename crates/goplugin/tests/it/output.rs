@@ -1,0 +1,91 @@
+//! What plugins write.
+
+use rollcage_goplugin::LogStream;
+use tracing::Level;
+
+use crate::{
+    alone::alone,
+    peer::{act, run, slow, started},
+    support::SOON,
+};
+
+/// Buffers, the runtime's threads, a window or two: not the hundred megabytes that are written.
+const LITTLE: u64 = 24 << 20;
+
+/// Lets the plugin write a hundred megabytes; calls are answered meanwhile, and it ends in order.
+async fn flood(what: &str) {
+    started!(case, plugin, service);
+    let flooding = act(&service, what, SOON);
+    tokio::pin!(flooding);
+    let mut answered = 0;
+    loop {
+        tokio::select! {
+            flooded = &mut flooding => break assert_eq!(flooded.unwrap(), "done", "{what}"),
+            called = slow(&service, 1, SOON) => {
+                called.unwrap();
+                plugin.ping(SOON).await.unwrap();
+                answered += 1;
+            }
+        }
+    }
+    assert!(answered > 0, "no call was answered while it wrote");
+    // Not killed by a pipe that nobody reads.
+    assert_eq!(plugin.exit(), None);
+    plugin.ping(SOON).await.unwrap();
+    let all = case.log.lock().unwrap().clone();
+    assert!(all.iter().all(|record| record.message.len() < 5000));
+    let exit = plugin.quit().await.unwrap();
+    assert_eq!((exit.status.code(), exit.killed), (Some(0), None));
+    case.nothing_is_left().await;
+}
+
+#[test]
+fn h18_a_flood_on_standard_output() {
+    alone(LITTLE, || run(flood("stdout")));
+}
+
+#[test]
+fn h19_a_flood_on_standard_error() {
+    alone(LITTLE, || {
+        run(async {
+            // Without an end of the line, and in lines of a megabyte; none of it is UTF-8.
+            flood("stderr").await;
+            flood("stderr-lines").await;
+        });
+    });
+}
+
+#[test]
+fn h20_a_flood_through_the_session() {
+    alone(LITTLE, || run(flood("go-stdout")));
+}
+
+/// The line that ends Go's own host: the peer writes it when it starts.
+#[tokio::test]
+async fn h21_a_log_line_of_the_wrong_types() {
+    started!(case, plugin, service);
+    act(&service, "nothing", SOON).await.unwrap();
+    let strange = r#"{"@level":3,"@message":null}"#;
+    let all = case.log.lock().unwrap().clone();
+    let record = all.iter().find(|record| record.message == strange).unwrap();
+    assert_eq!((record.level, record.stream), (Level::DEBUG, LogStream::Stderr));
+    plugin.quit().await.unwrap();
+    case.nothing_is_left().await;
+}
+
+#[tokio::test]
+async fn h22_a_panic_and_its_trace_are_errors() {
+    started!(case, plugin, service);
+    act(&service, "panic", SOON).await.unwrap_err();
+    plugin.ended().await.unwrap();
+    case.nothing_is_left().await;
+    let all = case.log.lock().unwrap().clone();
+    let begins = all
+        .iter()
+        .position(|record| record.message.starts_with("panic: boom in a handler"))
+        .unwrap();
+    let (before, trace) = all.split_at(begins);
+    assert!(before.iter().all(|record| record.level != Level::ERROR), "{before:#?}");
+    assert!(trace.len() > 3, "{trace:#?}");
+    assert!(trace.iter().all(|record| record.level == Level::ERROR), "{trace:#?}");
+}
