@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! plugins  every folder of examples/ ──> target/plugins/<folder>.wasm
-//! test     plugins, then format, clippy, docs and tests with warnings denied
+//! test     plugins and peers, then format, clippy, docs and tests with warnings denied
+//! peers    the original's plugins and clients of several versions (with Go) ──> target/peers/<version>/
 //! demo     plugins, then `rollcage dev examples/analysis` (release build)
 //! bench    plugins, the original's client and a native plugin (with Go), then the benchmarks (release build)
 //! docs     rewrites the generated pages of docs/
@@ -31,6 +32,12 @@ struct Arguments {
 enum Task {
     /// Build every example plugin into target/plugins
     Plugins,
+    /// Build the original's plugins and clients into target/peers/<version>, with Go
+    Peers {
+        /// Of every version, not only of those that every test run needs
+        #[arg(long)]
+        all: bool,
+    },
     /// Run every check and test: format, clippy, docs, tests
     Test(test::Arguments),
     /// Play examples/analysis: plugins measure, AnalysisRuns reach their verdicts
@@ -52,6 +59,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Plugins => plugins::run().map(|_| ()),
+        Task::Peers { all } => peers::versions(all).map(|_| ()),
         Task::Test(arguments) => test::run(&arguments),
         Task::Demo { arguments } => demo::run(&arguments),
         Task::Bench { arguments } => bench::run(&arguments),

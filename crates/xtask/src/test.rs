@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    plugins,
+    peers, plugins,
     process::{cargo, is_ci, root, run as run_command},
 };
 
@@ -18,14 +18,19 @@ const EXAMPLES: &str = "examples/Cargo.toml";
 const GUESTS: [&str; 2] = [EXAMPLES, "tests/guests/Cargo.toml"];
 const GUESTS_TARGET: &str = "target/examples";
 /// The targets of `tests/Cargo.toml`.
-const SYSTEM_TESTS: [&str; 4] = ["faults", "guards", "oracle", "survives"];
+const SYSTEM_TESTS: [&str; 5] = ["faults", "guards", "oracle", PEERS, "survives"];
+/// The one of them that needs what `peers` builds.
+const PEERS: &str = "peers";
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Print how long each phase took
     #[arg(long)]
     timings: bool,
-    /// Run only one of the whole-system tests (faults, guards, oracle, survives), or those whose name contains this, and
+    /// Test against the original's plugins of every version, not only of four
+    #[arg(long)]
+    all_peers: bool,
+    /// Run only one of the whole-system tests (faults, guards, oracle, peers, survives), or those whose name contains this, and
     /// show what they print
     name: Option<String>,
 }
@@ -34,8 +39,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut phases = Phases::default();
     let result = match &arguments.name {
-        Some(name) => named(&mut phases, name),
-        None => all(&mut phases),
+        Some(name) => named(&mut phases, name, arguments.all_peers),
+        None => all(&mut phases, arguments.all_peers),
     };
     if arguments.timings {
         phases.print();
@@ -43,8 +48,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     result
 }
 
-fn named(phases: &mut Phases, name: &str) -> Result<()> {
+fn named(phases: &mut Phases, name: &str, all_peers: bool) -> Result<()> {
     let plugins = phases.run("plugins", plugins::run)?;
+    if name == PEERS {
+        phases.run("peers", || peers::versions(all_peers))?;
+    }
     // Features are those of the whole workspace, so that nothing is built twice.
     let mut tests = vec!["test", "--workspace"];
     let is_target = SYSTEM_TESTS.contains(&name);
@@ -56,7 +64,7 @@ fn named(phases: &mut Phases, name: &str) -> Result<()> {
     phases.run("tests", || run_command(cargo(&tests).env(plugins::VARIABLE, &plugins)))
 }
 
-fn all(phases: &mut Phases) -> Result<()> {
+fn all(phases: &mut Phases, all_peers: bool) -> Result<()> {
     phases.run("format", || {
         run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
         in_guests(|manifest| run_command(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", manifest])))
@@ -64,6 +72,7 @@ fn all(phases: &mut Phases) -> Result<()> {
     phases.run("go", go)?;
     phases.run("prometheus", prometheus)?;
     let plugins = phases.run("plugins", plugins::run)?;
+    let peers = phases.run("peers", || peers::versions(all_peers))?;
     phases.run("clippy", || {
         let deny = ["--all-targets", "--", "--deny", "warnings"];
         run_command(cargo(&["clippy", "--workspace"]).args(deny))?;
@@ -76,7 +85,10 @@ fn all(phases: &mut Phases) -> Result<()> {
         run_command(cargo(&docs).env("RUSTDOCFLAGS", flags))
     })?;
     phases.run("tests", || {
-        run_command(cargo(&["test", "--workspace", "--no-fail-fast"]).env(plugins::VARIABLE, &plugins))
+        let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+        tests.env(plugins::VARIABLE, &plugins);
+        tests.envs(peers.map(|peers| (peers::VARIABLE, peers)));
+        run_command(&mut tests)
     })?;
     phases.run("examples", || {
         run_command(&mut guests("test", EXAMPLES))?;
