@@ -5,6 +5,7 @@
 //! tests/faults   -> faults (components that misbehave) -> stage (store, sandbox, registry) -> the fault of each
 //! tests/survives -> victim (a host in a process of its own, killed) -> stage on the same folder
 //! tests/guards   -> stage + server: what plugins reach, and what leaves them
+//! tests/peers    -> peers (Argo's own plugins and client, built with Go) -> what both hosts make of the same plugin
 //! ```
 
 #![expect(
@@ -16,6 +17,7 @@
 
 pub mod faults;
 pub mod oracle;
+pub mod peers;
 pub mod server;
 pub mod stage;
 pub mod victim;

@@ -2,6 +2,7 @@
 // order.
 //
 //	host -config DATA.json
+//	host -proxy URL
 //
 // DATA.json is the data of an argo-rollouts-config ConfigMap; plugins are copied to plugin-bin/ of the working directory.
 // Each line of standard input is one call, and is answered by one line of standard output:
@@ -12,6 +13,8 @@
 // Kinds, methods and the fields of input are those of `rollcage plugin call`. An answer has the field "unavailable" when the
 // plugin could not be had, with what the client says. The client's log goes to standard error. At the end of standard input
 // the plugins are ended as the controller ends them.
+//
+// -proxy serves the API server at URL to Go programs, see proxy.go.
 package main
 
 import (
@@ -43,9 +46,15 @@ type request struct {
 
 func main() {
 	data := flag.String("config", "", "the ConfigMap's data, as JSON")
+	target := flag.String("proxy", "", "an API server to stand before")
 	flag.Parse()
-	err := run(*data)
-	goPlugin.CleanupClients()
+	var err error
+	if *target != "" {
+		err = proxy(*target)
+	} else {
+		err = run(*data)
+		goPlugin.CleanupClients()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)

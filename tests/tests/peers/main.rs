@@ -1,0 +1,18 @@
+//! Argo Rollouts' own plugins behind our host, beside the same plugins behind the original's client.
+//!
+//! ```text
+//! samples   upstream's plugins of every version: the same answers, the same objects left behind
+//! own       our plugin, compiled against every version: every method, every argument, answers to order
+//! ```
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests: one that cannot go on fails"
+)]
+
+mod objects;
+mod own;
+mod samples;
+mod support;
