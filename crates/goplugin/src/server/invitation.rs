@@ -82,7 +82,6 @@ mod tests {
         })
     }
 
-    /// H15.
     #[test]
     fn h15_only_the_cookies_of_argo_start_a_plugin() {
         for (cookie, kind) in [
@@ -103,7 +102,6 @@ mod tests {
         assert_eq!(NotInvited.to_string().lines().count(), 3);
     }
 
-    /// H24.
     #[test]
     fn h24_the_host_says_where_the_socket_goes() {
         let folder = |variables: &[(&str, &str)]| {

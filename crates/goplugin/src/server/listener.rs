@@ -128,7 +128,6 @@ mod tests {
         assert!(!path.exists());
     }
 
-    /// H24.
     #[tokio::test]
     async fn h24_a_group_may_use_the_socket() {
         let folder = tempfile::tempdir().unwrap();
@@ -143,7 +142,6 @@ mod tests {
         assert_eq!(group_id("root").unwrap(), 0);
     }
 
-    /// H25, on the server's side.
     #[tokio::test]
     async fn h25_a_path_that_is_too_long_is_told() {
         let folder = tempfile::tempdir().unwrap();

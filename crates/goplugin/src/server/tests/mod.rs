@@ -1,6 +1,7 @@
 //! A host of ours against the server, over a socket of the same process.
 
 mod fake;
+mod wrong;
 
 use std::{future::Future, time::Duration};
 
@@ -361,78 +362,6 @@ async fn what_does_not_serve_says_so_in_every_answer() {
     assert_eq!(answer["error"]["errorString"], says);
 }
 
-/// What is sent as an argument.
-enum Argument {
-    Nil,
-    Bare,
-    Named(&'static str),
-}
-
-/// N05 to N10: what is no call of a method is an error of that call, and the stream lives.
-#[tokio::test]
-async fn n05_n10_wrong_calls_are_errors_and_the_stream_lives() {
-    let kind = PluginKind::MetricProvider;
-    let host = host(kind, true).await;
-    let service = host.service(kind).await;
-    let metric = json!({"analysisRun": {}, "metric": {"name": "m"}});
-    let says = |method: &'static str, argument: Argument| {
-        let (service, metric) = (&service, &metric);
-        async move {
-            let write = move |encoder: &mut Encoder, to: &mut Vec<u8>| match argument {
-                Argument::Nil => nil(encoder, to),
-                Argument::Bare => encoder.value(types::METRIC_RUN_ARGS, metric, to),
-                Argument::Named(name) => encoder.interface(name, types::METRIC_RUN_ARGS, metric, to),
-            };
-            let result = service.call(method, write, |_| Ok(()), SOON).await;
-            // The next call is as good as ever.
-            assert_eq!(name_of(service).await.unwrap(), "a/b", "{method}");
-            result.map_or_else(|error| error.to_string(), |()| "fine".to_owned())
-        }
-    };
-    let run = Argument::Named("RunArgs");
-    assert_eq!(says("Other.Run", run).await, "rpc: can't find service Other.Run");
-    assert_eq!(
-        says("Run", Argument::Nil).await,
-        "rpc: service/method request ill-formed: Run"
-    );
-    // N06: Go's own server never answers this one.
-    assert_eq!(
-        says("Plugin.Nope", Argument::Nil).await,
-        "rpc: can't find method Plugin.Nope"
-    );
-    // N07: the types in front of it are kept.
-    let run = Argument::Named("RunArgs");
-    assert_eq!(says("Plugin.Nope", run).await, "rpc: can't find method Plugin.Nope");
-    assert_eq!(says("Plugin.Run", Argument::Named("RunArgs")).await, "fine");
-    assert_eq!(
-        says("Plugin.SetWeight", Argument::Named("RunArgs")).await,
-        "rpc: can't find method Plugin.SetWeight"
-    );
-    let bare = says("Plugin.Run", Argument::Bare).await;
-    assert!(
-        bare.starts_with("gob: local interface type *interface {} can only be decoded"),
-        "{bare}"
-    );
-    let unknown = says("Plugin.Run", Argument::Named("Nobody")).await;
-    assert_eq!(unknown, "gob: name not registered for interface: \"Nobody\"");
-    let other = says("Plugin.Run", Argument::Named("GetMetadataArgs")).await;
-    assert!(other.starts_with("invalid args"), "{other}");
-    assert_eq!(says("Plugin.Run", Argument::Nil).await, "invalid args %!s(<nil>)");
-    assert_eq!(says("Plugin.InitPlugin", Argument::Named("RunArgs")).await, "fine");
-    let long = host
-        .control(&format!("Control.{}", "x".repeat(20_000)))
-        .await
-        .unwrap_err();
-    assert!(
-        long.to_string().starts_with("rpc: can't find method Control.xxx"),
-        "{long}"
-    );
-    // Larger than the control stream takes: that call is lost, the next is answered.
-    let error = host.dispense(&"x".repeat(100_000)).await.unwrap_err();
-    assert!(error.to_string().contains("more than this plugin takes"), "{error}");
-    host.control("Control.Ping").await.unwrap();
-}
-
 /// A port that panics is an error of its call; others go on, and calls run side by side.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn n03_calls_run_side_by_side_and_a_panic_is_one_call() {
@@ -457,7 +386,7 @@ async fn n03_calls_run_side_by_side_and_a_panic_is_one_call() {
     slow.abort();
 }
 
-/// N16, N02: numbers of calls are the caller's business.
+/// Numbers of calls are the caller's business.
 #[tokio::test]
 async fn n16_equal_numbers_are_both_answered() {
     let kind = PluginKind::Step;
@@ -491,9 +420,9 @@ async fn n16_equal_numbers_are_both_answered() {
     assert_eq!(seqs, [7, 7, u64::MAX]);
 }
 
-/// Y02, Y14: streams that nothing comes on, and bytes that come one by one.
+/// Bytes that come one by one.
 #[tokio::test]
-async fn y14_bytes_one_by_one() {
+async fn y14_calls_of_one_byte_at_a_time() {
     let ((ours, near), (far, theirs)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
     let kind = PluginKind::Step;
     let serving = tokio::spawn(Server::serve_connection(kind, theirs, Arc::new(Fake { serves: true })));
@@ -517,7 +446,7 @@ async fn y14_bytes_one_by_one() {
     answers.abort();
 }
 
-/// Y16, on the server's side: numbers that were never given out, or that come twice.
+/// Numbers that were never given out, or that come twice.
 #[tokio::test]
 async fn y16_streams_that_nobody_waits_for_are_closed() {
     let kind = PluginKind::Step;

@@ -36,7 +36,7 @@ async fn y04_ten_megabytes_each_way() {
     echo.await.unwrap();
 }
 
-/// A peer that gives no more window holds up its own stream alone; pings are answered. (For a minute: see `slow`.)
+/// A peer that gives no more window holds up its own stream alone; pings are answered.
 #[tokio::test]
 async fn y05_a_full_window_stops_one_stream_only() {
     let (session, mut peer) = Peer::client();
@@ -59,6 +59,38 @@ async fn y05_a_full_window_stops_one_stream_only() {
         300_000 - WINDOW as usize
     );
     timeout(SOON, slow.ready()).await.unwrap().unwrap();
+}
+
+/// A reader that pauses in a transfer, for many times as long as a keep-alive takes: the sender waits, both sides go on
+/// answering, and so does another stream. A minute with Go's own times is 1.5 of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn y05_a_reader_that_pauses() {
+    let times = Times {
+        keep_alive: Duration::from_millis(50),
+        answer: Duration::from_millis(700),
+        write: Duration::from_secs(1),
+    };
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let client = Session::new(Socket::Unix(ours), Role::Client, times);
+    let server = Session::new(Socket::Unix(theirs), Role::Server, times);
+    let (slow, other) = (client.open().await.unwrap(), client.open().await.unwrap());
+    let (reader, echo) = (server.accept().await.unwrap(), server.accept().await.unwrap());
+    let sent = vec![7; 2 << 20];
+    slow.push(Bytes::from(sent.clone())).unwrap();
+    slow.close();
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        other.push(Bytes::from_static(b"there?")).unwrap();
+        let question = timeout(SOON, echo.recv()).await.unwrap().unwrap().unwrap();
+        echo.push(question).unwrap();
+        assert_eq!(timeout(SOON, other.recv()).await.unwrap().unwrap().unwrap(), "there?");
+    }
+    assert!(client.error().is_none() && server.error().is_none());
+    let mut got = Vec::new();
+    while let Some(bytes) = timeout(SOON, reader.recv()).await.unwrap().unwrap() {
+        got.extend_from_slice(&bytes);
+    }
+    assert!(got == sent);
 }
 
 /// Windows that add up to more than a u32.
