@@ -1,11 +1,13 @@
 //! `cargo xtask test`.
 
 use std::{
+    io::{self, Write as _},
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::{
@@ -21,6 +23,9 @@ const GUESTS_TARGET: &str = "target/examples";
 const SYSTEM_TESTS: [&str; 5] = ["faults", "guards", "oracle", PEERS, "survives"];
 /// The one of them that needs what `peers` builds.
 const PEERS: &str = "peers";
+
+/// Tests that wait for as long as other programs do: over a minute. Built with the others.
+const SLOW: [&str; 7] = ["test", "--workspace", "--test", "it", "--", "--ignored", "slow::"];
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -90,9 +95,22 @@ fn all(phases: &mut Phases, all_peers: bool) -> Result<()> {
         tests.envs(peers.map(|peers| (peers::VARIABLE, peers)));
         run_command(&mut tests)
     })?;
+    // Those that only wait do so beside others.
+    let slow = thread::spawn(|| cargo(&SLOW).output());
     phases.run("examples", || {
         run_command(&mut guests("test", EXAMPLES))?;
         javascript()
+    })?;
+    phases.run("slow tests", || {
+        let output = slow
+            .join()
+            .map_err(|_| anyhow!("the thread of the slow tests panicked"))??;
+        io::stdout().write_all(&output.stdout)?;
+        if !output.status.success() {
+            io::stderr().write_all(&output.stderr)?;
+            bail!("`cargo {}` failed ({})", SLOW.join(" "), output.status);
+        }
+        Ok(())
     })
 }
 

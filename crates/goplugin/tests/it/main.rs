@@ -4,6 +4,7 @@
 #[path = "../../../../tests/src/alone.rs"]
 mod alone;
 mod calls;
+mod cases;
 mod crashes;
 mod files;
 mod go_host;

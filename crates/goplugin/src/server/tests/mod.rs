@@ -110,7 +110,7 @@ async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, what).await.expect("it takes for ever")
 }
 
-/// A03, A05, N04, N08, L14: a metric provider's methods, over two connections one after the other.
+/// A metric provider's, over two connections one after the other.
 #[tokio::test]
 async fn a01_every_method_of_a_metric_provider() {
     let kind = PluginKind::MetricProvider;
@@ -195,21 +195,12 @@ async fn a01_every_method_of_a_metric_provider() {
         let args = json!({"metric": metric("m")});
         let facts = call(&service, "GetMetadata", "GetMetadataArgs", &args, types::STRINGS).await;
         assert_eq!(facts.unwrap(), json!({"query": "m"}));
-        // A08: no AnalysisRun is an error, and the next call works.
-        let args = json!({"metric": metric("m")});
-        let none = call(&service, "Run", "RunArgs", &args, types::MEASUREMENT)
-            .await
-            .unwrap();
-        assert_eq!(
-            (&none["phase"], &none["message"]),
-            (&json!("Error"), &json!("the host sent no AnalysisRun"))
-        );
         drop(host.session);
         within(host.serving).await.unwrap();
     }
 }
 
-/// A06, and the texts of a router.
+/// And its texts.
 #[tokio::test]
 async fn a06_every_method_of_a_traffic_router() {
     let kind = PluginKind::TrafficRouter;
@@ -275,7 +266,6 @@ async fn a06_every_method_of_a_traffic_router() {
     }
 }
 
-/// A07, A08.
 #[tokio::test]
 async fn a07_every_method_of_a_step() {
     let kind = PluginKind::Step;
@@ -302,20 +292,43 @@ async fn a07_every_method_of_a_step() {
             failed["error"]["errorString"],
             "plugin a/b: call: unreachable (look at it)"
         );
-        let none = call(
-            &service,
-            method,
-            name,
-            &json!({"context": context}),
-            types::STEP_RESPONSE,
-        )
-        .await
-        .unwrap();
-        assert!(
-            none["error"]["errorString"].as_str().unwrap().contains("no Rollout"),
-            "{none}"
+    }
+}
+
+/// No AnalysisRun, no Rollout, no context: an error, and the next call is as good as ever.
+#[tokio::test]
+async fn a08_a_host_that_sends_no_object() {
+    let kind = PluginKind::MetricProvider;
+    let metrics = host(kind, true).await;
+    let service = metrics.service(kind).await;
+    let args = json!({"metric": {"name": "m"}});
+    for (method, name) in [
+        ("Run", "RunArgs"),
+        ("Resume", "TerminateAndResumeArgs"),
+        ("Terminate", "TerminateAndResumeArgs"),
+    ] {
+        let none = call(&service, method, name, &args, types::MEASUREMENT).await.unwrap();
+        assert_eq!(
+            (&none["phase"], &none["message"]),
+            (&json!("Error"), &json!("the host sent no AnalysisRun")),
+            "{method}"
         );
     }
+    assert_eq!(name_of(&service).await.unwrap(), "a/b");
+    let kind = PluginKind::Step;
+    let steps = host(kind, true).await;
+    let service = steps.service(kind).await;
+    for (method, name) in [
+        ("Run", "step.RunArgs"),
+        ("Terminate", "step.TerminateArgs"),
+        ("Abort", "step.AbortArgs"),
+    ] {
+        let args = json!({"context": {"pluginName": "argo/name"}});
+        let none = call(&service, method, name, &args, types::STEP_RESPONSE).await.unwrap();
+        let says = none["error"]["errorString"].as_str().unwrap();
+        assert!(says.contains("no Rollout"), "{method}: {none}");
+    }
+    assert_eq!(name_of(&service).await.unwrap(), "a/b");
 }
 
 /// A plugin that does not serve: each method says why, in the field that Argo shows.
