@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use rollcage_core::{FaultKind, Phase};
 use rollcage_goplugin::{Killed, RpcError, SessionError};
-use tokio::time::timeout;
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
 
 use crate::{
     peer::{act, peer, slow, start, started},
@@ -59,6 +62,15 @@ async fn l07_stopped() {
     let exit = timeout(SOON, plugin.ended()).await.unwrap().unwrap();
     assert_eq!(exit.killed, Some(Killed::GivenUp));
     case.nothing_is_left().await;
+    drop((plugin, service));
+    // Nor is any task of it: this runtime is the test's own.
+    timeout(SOON, async {
+        while Handle::current().metrics().num_alive_tasks() > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

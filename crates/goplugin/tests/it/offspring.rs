@@ -29,6 +29,7 @@ async fn left_behind(what: &str, strays: usize) {
     assert!(exit.strays <= strays, "{what}: {exit:?}");
     // Its child sleeps for minutes.
     assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(plugin.kill().await, Some(exit));
     case.nothing_is_left().await;
     assert!(!fs::exists(format!("/proc/{pid}/exe")).unwrap());
 }

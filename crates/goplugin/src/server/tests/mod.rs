@@ -472,6 +472,24 @@ async fn y16_streams_that_nobody_waits_for_are_closed() {
     assert_eq!(name_of(&service).await.unwrap(), "a/b");
 }
 
+/// A number that is dialled after go-plugin's five seconds.
+#[tokio::test]
+async fn y16_a_number_that_is_dialled_too_late() {
+    let kind = PluginKind::Step;
+    let host = host(kind, true).await;
+    let number = host.dispense("RpcStepPlugin").await.unwrap();
+    sleep(broker::WAIT + Duration::from_secs(1)).await;
+    let error = broker::dial(&host.session, number).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            broker::BrokerError::Timeout | broker::BrokerError::Session(_) | broker::BrokerError::End
+        ),
+        "{error}"
+    );
+    host.control("Control.Ping").await.unwrap();
+}
+
 /// A connection that is none ends, and bytes that are no net/rpc end their stream alone.
 #[tokio::test]
 async fn garbage_is_the_end_of_its_stream_alone() {

@@ -61,14 +61,14 @@ async fn y05_a_full_window_stops_one_stream_only() {
     timeout(SOON, slow.ready()).await.unwrap().unwrap();
 }
 
-/// A reader that pauses in a transfer, for many times as long as a keep-alive takes: the sender waits, both sides go on
+/// A reader that pauses in a transfer, for longer than two keep-alives take: the sender waits, both sides go on
 /// answering, and so does another stream. A minute with Go's own times is 1.5 of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn y05_a_reader_that_pauses() {
     let times = Times {
         keep_alive: Duration::from_millis(50),
-        answer: Duration::from_millis(700),
-        write: Duration::from_secs(1),
+        answer: Duration::from_millis(1500),
+        write: Duration::from_secs(3),
     };
     let (ours, theirs) = UnixStream::pair().unwrap();
     let client = Session::new(Socket::Unix(ours), Role::Client, times);
