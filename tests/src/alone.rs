@@ -1,4 +1,6 @@
 //! Tests in a process of their own: only there the memory, descriptors and threads of one test can be counted.
+//!
+//! Crates take this file in by its path: those below this one cannot depend on it.
 
 use std::{any::type_name, env, fs, process::Command};
 

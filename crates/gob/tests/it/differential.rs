@@ -123,7 +123,7 @@ fn values_mean_the_same_to_go() -> anyhow::Result<()> {
 }
 
 /// Objects with everything in them, some hundred KiB each; a number or a text of one may be zero, hence more than one.
-const COMPLETE: [u32; 6] = [1000, 1001, 1002, 1003, 1004, 1005];
+const COMPLETE: [u32; 3] = [1000, 1001, 1002];
 
 #[derive(Deserialize)]
 struct Unset {

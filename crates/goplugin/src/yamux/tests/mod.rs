@@ -1,5 +1,6 @@
 //! A session against a peer that is played by hand, frame by frame.
 
+mod any;
 mod drip;
 mod floods;
 mod rules;
