@@ -1,11 +1,16 @@
 //! Writes gob's integers and lengths. Part of the build script too, which makes the type definitions.
 
 /// An unsigned integer: one byte up to 127, else the count of its bytes, negated, and those.
+#[inline]
 pub fn uint(out: &mut Vec<u8>, value: u64) {
     if value <= 0x7f {
         out.push(value as u8);
-        return;
+    } else {
+        long_uint(out, value);
     }
+}
+
+fn long_uint(out: &mut Vec<u8>, value: u64) {
     let skipped = (value.leading_zeros() / 8) as usize;
     let bytes = value.to_be_bytes();
     let significant = bytes.get(skipped..).unwrap_or(&bytes);
@@ -20,6 +25,7 @@ pub fn int(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Bytes or text.
+#[inline]
 pub fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     uint(out, value.len() as u64);
     out.extend_from_slice(value);

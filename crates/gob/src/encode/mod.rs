@@ -1,5 +1,6 @@
 //! Writing a stream.
 
+mod key;
 mod object;
 mod output;
 mod quantity;

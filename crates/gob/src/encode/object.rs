@@ -7,12 +7,13 @@ use serde::{
 
 use super::{
     Output,
+    key::KeyOf,
     output::{Moved, Piece},
     value,
 };
 use crate::{
-    EncodeError, decode,
-    schema::{FieldSlot, Kind, Slot, Struct},
+    EncodeError,
+    schema::{FieldSlot, Slot, Struct},
 };
 
 /// An object that is being written.
@@ -134,10 +135,16 @@ impl<'a> Object<'a> {
 }
 
 /// Writes what Go has in the slots of `range` when nothing was set, and gives the number to count on from.
-fn fill(bytes: &mut Vec<u8>, shape: &Struct, range: std::ops::Range<usize>, mut before: u8) -> u8 {
-    if !shape.inline && shape.required == 0 {
-        return before;
+#[inline]
+fn fill(bytes: &mut Vec<u8>, shape: &Struct, range: std::ops::Range<usize>, before: u8) -> u8 {
+    if shape.inline || shape.required > 0 {
+        fill_required(bytes, shape, range, before)
+    } else {
+        before
     }
+}
+
+fn fill_required(bytes: &mut Vec<u8>, shape: &Struct, range: std::ops::Range<usize>, mut before: u8) -> u8 {
     for slot in shape.slots.get(range).unwrap_or_default() {
         match slot {
             Slot::Field(slot) if slot.required => {
@@ -188,15 +195,11 @@ impl SerializeMap for Object<'_> {
     type Error = EncodeError;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        // The key is written behind the output for a moment, which makes a text of whatever it is.
-        let from = self.output.bytes.len();
-        value::write(self.output, Kind::String, true, key)?;
-        let text = self.output.bytes.get(from..).unwrap_or_default();
-        let text = text.get(decode::uint_len(text)..).unwrap_or_default();
-        let found = self.shape.slot(text, self.next);
-        self.key = found.map(|(at, _)| at);
+        let (shape, likely) = (self.shape, self.next);
+        self.key = key.serialize(KeyOf(|text: &str| {
+            shape.slot(text.as_bytes(), likely).map(|(at, _)| at)
+        }))?;
         self.next = self.key.map_or(self.next, |at| at + 1);
-        self.output.bytes.truncate(from);
         Ok(())
     }
 

@@ -13,6 +13,7 @@
 mod frame;
 mod mux;
 mod session;
+mod socket;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,8 @@ mod tests;
 use std::{io, time::Duration};
 
 pub use frame::FrameError;
-pub(crate) use session::{Session, Socket};
+pub(crate) use session::Session;
+pub(crate) use socket::Socket;
 pub(crate) use stream::Stream;
 
 /// Which side of a session.

@@ -6,15 +6,12 @@
 use std::{
     future::poll_fn,
     io,
-    net::Shutdown,
-    os::fd::AsFd as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
     time::Duration,
 };
 
 use tokio::{
-    net::{TcpStream, UnixStream},
     sync::Notify,
     task::JoinSet,
     time::{sleep, timeout},
@@ -24,66 +21,18 @@ use super::{
     Role, SessionError, Times,
     frame::Parser,
     mux::{Mux, OUT_HIGH},
+    socket::{Line, Socket},
     stream::Stream,
 };
 
 /// One read of the socket.
 const READ: usize = 64 * 1024;
 
-/// What a session runs over.
-#[derive(Debug)]
-pub(crate) enum Socket {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-}
-
-impl Socket {
-    async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Unix(stream) => stream.readable().await,
-            Self::Tcp(stream) => stream.readable().await,
-        }
-    }
-
-    async fn writable(&self) -> io::Result<()> {
-        match self {
-            Self::Unix(stream) => stream.writable().await,
-            Self::Tcp(stream) => stream.writable().await,
-        }
-    }
-
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.try_read(buffer),
-            Self::Tcp(stream) => stream.try_read(buffer),
-        }
-    }
-
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.try_write(bytes),
-            Self::Tcp(stream) => stream.try_write(bytes),
-        }
-    }
-
-    /// The peer reads the end, whoever else still holds the socket.
-    fn shut(&self) {
-        let fd = match self {
-            Self::Unix(stream) => stream.as_fd(),
-            Self::Tcp(stream) => stream.as_fd(),
-        };
-        // Without a free descriptor the socket is closed with the last of its streams.
-        if let Ok(fd) = fd.try_clone_to_owned() {
-            // Any socket will do: fails only when it is shut already.
-            let _ = std::net::TcpStream::from(fd).shutdown(Shutdown::Both);
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Shared {
     mux: Mutex<Mux>,
-    socket: Socket,
+    /// None if it could not be watched: then the session has failed at once.
+    line: Option<Line>,
     /// The socket took less than there was.
     blocked: Notify,
     /// `out` has room again.
@@ -100,7 +49,8 @@ impl Shared {
     /// Writes what the socket takes.
     pub(super) fn flush(&self, mux: &mut Mux) {
         while !mux.out.is_empty() {
-            match self.socket.try_write(&mux.out) {
+            let Some(line) = &self.line else { break };
+            match line.write(&mux.out) {
                 Ok(0) => mux.fail(SessionError::End),
                 Ok(count) => {
                     mux.sent(count);
@@ -128,10 +78,17 @@ impl Shared {
         mux.fail(error);
         self.flush(&mut mux);
         drop(mux);
-        self.socket.shut();
+        self.shut();
+    }
+
+    fn shut(&self) {
+        if let Some(line) = &self.line {
+            line.shut();
+        }
     }
 
     async fn read(&self) {
+        let Some(line) = &self.line else { return };
         let mut buffer = vec![0; READ];
         let mut parser = Parser::default();
         loop {
@@ -139,11 +96,7 @@ impl Shared {
             while self.lock().out.len() >= OUT_HIGH {
                 self.drained.notified().await;
             }
-            let read = match self.socket.readable().await {
-                Ok(()) => self.socket.try_read(&mut buffer),
-                Err(error) => Err(error),
-            };
-            match read {
+            match line.read(&mut buffer).await {
                 Ok(0) => return self.fail(SessionError::End),
                 Ok(count) => {
                     let mut input = buffer.get(..count).unwrap_or_default();
@@ -157,23 +110,23 @@ impl Shared {
                     self.flush(&mut mux);
                     if mux.failed.is_some() {
                         drop(mux);
-                        return self.socket.shut();
+                        return self.shut();
                     }
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 Err(error) => return self.fail(SessionError::Socket(error)),
             }
         }
     }
 
     async fn write(&self, stall: Duration) {
+        let Some(line) = &self.line else { return };
         loop {
             self.blocked.notified().await;
             let waiting = self.lock().out.len();
             if waiting == 0 {
                 continue;
             }
-            match timeout(stall, self.socket.writable()).await {
+            match timeout(stall, line.writable()).await {
                 Ok(Ok(())) => self.flush(&mut self.lock()),
                 Ok(Err(error)) => return self.fail(SessionError::Socket(error)),
                 Err(_) => return self.fail(SessionError::WriteStalled { after: stall }),
@@ -208,9 +161,17 @@ pub(crate) struct Session {
 impl Session {
     /// Speaks yamux on `socket` from now on.
     pub(crate) fn new(socket: Socket, role: Role, times: Times) -> Self {
+        let mut mux = Mux::new(role);
+        let line = match Line::new(socket) {
+            Ok(line) => Some(line),
+            Err(error) => {
+                mux.fail(SessionError::Socket(error));
+                None
+            }
+        };
         let shared = Arc::new(Shared {
-            mux: Mutex::new(Mux::new(role)),
-            socket,
+            mux: Mutex::new(mux),
+            line,
             blocked: Notify::new(),
             drained: Notify::new(),
             failed: Notify::new(),
