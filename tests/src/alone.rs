@@ -34,6 +34,7 @@ pub fn alone<F: FnOnce()>(bytes: u64, body: F) {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(output.status.success() && said.contains("1 passed"), "{test}: {said}");
+    print!("{said}");
 }
 
 /// A size of this process in bytes.

@@ -7,7 +7,8 @@ use rollcage_gob::{Encoder, types, wire};
 use rollcage_goplugin::{CallLimits, RpcError};
 
 use crate::{
-    peer::{act, slow, started, text},
+    alone::alone,
+    peer::{act, run, slow, started, text},
     support::SOON,
 };
 
@@ -68,6 +69,22 @@ async fn n03_a_thousand_calls_at_once() {
     assert_eq!(service.pending(), 0);
     plugin.kill().await.unwrap();
     case.nothing_is_left().await;
+}
+
+#[test]
+fn g21_ten_thousand_calls_of_a_plugin() {
+    alone(16 << 20, || {
+        run(async {
+            started!(case, plugin, service);
+            for n in 0..10_000 {
+                let said = format!("call {n}");
+                assert_eq!(text(&service, "Plugin.Echo", &said, SOON).await.unwrap(), said);
+            }
+            assert_eq!(service.pending(), 0);
+            plugin.quit().await.unwrap();
+            case.nothing_is_left().await;
+        });
+    });
 }
 
 #[tokio::test]

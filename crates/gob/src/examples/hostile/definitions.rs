@@ -36,21 +36,23 @@ fn x09_bytes_behind_a_definition() {
 
 #[test]
 fn x11_steps_beyond_the_fields() {
-    let of = leak::last("P { P:i32 }");
-    let definition = fixed("00 7f 03 01 01 01 50 01 ff 80 00 01 01 01 01 50 01 04 00 00 00");
-    for step in ["02", "f8 ff*8", "f8 7f ff*7"] {
-        let value = fixed(&format!("00 ff 80 {step} 02 00"));
-        refuse(&[(of, &format!("{definition} {value}"), "out of bounds")]);
-    }
-    // Without its end, and with more behind it: Go reads both.
-    assert_eq!(
-        one(of, &format!("{definition} 04 ff 80 01 02")).unwrap(),
-        serde_json::json!({"p": 1})
-    );
-    assert_eq!(
-        one(of, &format!("{definition} 07 ff 80 01 02 00 aa bb")).unwrap(),
-        serde_json::json!({"p": 1})
-    );
+    alone(LITTLE, || {
+        let of = leak::last("P { P:i32 }");
+        let definition = fixed("00 7f 03 01 01 01 50 01 ff 80 00 01 01 01 01 50 01 04 00 00 00");
+        for step in ["02", "f8 ff*8", "f8 7f ff*7"] {
+            let value = fixed(&format!("00 ff 80 {step} 02 00"));
+            refuse(&[(of, &format!("{definition} {value}"), "out of bounds")]);
+        }
+        // Without its end, and with more behind it: Go reads both.
+        assert_eq!(
+            one(of, &format!("{definition} 04 ff 80 01 02")).unwrap(),
+            serde_json::json!({"p": 1})
+        );
+        assert_eq!(
+            one(of, &format!("{definition} 07 ff 80 01 02 00 aa bb")).unwrap(),
+            serde_json::json!({"p": 1})
+        );
+    });
 }
 
 #[test]
@@ -60,26 +62,28 @@ fn x12_a_definition_and_nothing_more() {
 
 #[test]
 fn x13_names_and_kinds_that_are_none() {
-    let long = |length: usize| {
-        let mut value = bytes("10 00");
-        crate::put::bytes(&mut value, &vec![b'n'; length]);
-        value.extend(bytes("04 02 00 0e"));
-        let mut stream = Vec::new();
-        crate::put::bytes(&mut stream, &value);
-        stream
-    };
-    let name = first(INT, &long(1025)).unwrap_err();
-    assert!(
-        name.to_string().contains("name of an interface's type is too long"),
-        "{name}"
-    );
-    assert_eq!(first(INT, &long(1024)).unwrap(), 7);
-    refuse(&[
-        (types::METRIC_RUN_ARGS, "05 10 00 7f 61 61", "exceeds"),
-        (INT, "03 ff 83 00", "no kind"),
-        (INT, "04 ff 83 0a 00", "out of bounds"),
-        (INT, "0e ff 83 05 01 02 ff 84 00 00 01 01 00 00 00", "two kinds"),
-    ]);
+    alone(LITTLE, || {
+        let long = |length: usize| {
+            let mut value = bytes("10 00");
+            crate::put::bytes(&mut value, &vec![b'n'; length]);
+            value.extend(bytes("04 02 00 0e"));
+            let mut stream = Vec::new();
+            crate::put::bytes(&mut stream, &value);
+            stream
+        };
+        let name = first(INT, &long(1025)).unwrap_err();
+        assert!(
+            name.to_string().contains("name of an interface's type is too long"),
+            "{name}"
+        );
+        assert_eq!(first(INT, &long(1024)).unwrap(), 7);
+        refuse(&[
+            (types::METRIC_RUN_ARGS, "05 10 00 7f 61 61", "exceeds"),
+            (INT, "03 ff 83 00", "no kind"),
+            (INT, "04 ff 83 0a 00", "out of bounds"),
+            (INT, "0e ff 83 05 01 02 ff 84 00 00 01 01 00 00 00", "two kinds"),
+        ]);
+    });
 }
 
 #[test]
