@@ -132,6 +132,10 @@ impl Play {
     /// Does everything that is due now.
     async fn step(&mut self) -> Result<Next, CommandError> {
         let now = self.stage.clock.now();
+        // Before the changes are taken: what a pass wrote is among them, and the play does not end without it.
+        while let Some(pass) = self.passes.try_join_next() {
+            self.pass_ended(pass, now);
+        }
         while self.actions.front().is_some_and(|action| self.at(action) <= now) {
             if let Some(action) = self.actions.pop_front() {
                 actions::perform(&action, &self.stage.client, &self.stage.servers).await?;
@@ -152,9 +156,6 @@ impl Play {
                     result,
                 }
             });
-        }
-        while let Some(pass) = self.passes.try_join_next() {
-            self.pass_ended(pass, now);
         }
         Ok(self.next(now))
     }
