@@ -315,7 +315,10 @@ impl Inner {
                     return;
                 }
             };
-            progress.set_starting(false);
+            // One that did not start stays what it is for those who look at it late.
+            if started.is_ok() {
+                progress.set_starting(false);
+            }
             (live, started)
         };
         let value = match started {
