@@ -9,7 +9,7 @@
 //!                                          +-> last known good of this plugin and this location
 //! ```
 //!
-//! On disk (folders 0700, files 0600):
+//! On disk (folders 0700, files 0600, native plugins that run 0555):
 //!
 //! ```text
 //! <dir>/blobs/sha256/<hex>     the bytes; complete and synced before they have this name, checked at every reading
@@ -43,5 +43,5 @@ pub use digest::{Digest, DigestError};
 pub use disk::KnownGood;
 pub use identity::{Architecture, Identity, NativeFormat, identify};
 pub use location::{Location, LocationError};
-pub use store::{Fetched, Origin, Store};
+pub use store::{Executable, Fetched, Origin, Store};
 pub use work::{Stage, Transfer};

@@ -1,7 +1,8 @@
 //! The way of the bytes: cache, location, or what served last.
 
 use std::{
-    fmt,
+    fmt, fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -55,6 +56,29 @@ impl fmt::Debug for Fetched {
             .finish_non_exhaustive()
     }
 }
+
+/// A cached file that can be executed. As long as this lives, it stays in the cache.
+#[derive(Clone, Debug)]
+pub struct Executable {
+    digest: Digest,
+    path: PathBuf,
+    _lease: Lease,
+}
+
+impl Executable {
+    /// Digest of its bytes.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Who may execute a cached program: whoever gets into the folder, which is private.
+const EXECUTABLE: u32 = 0o555;
 
 /// Where bytes came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +152,22 @@ impl Store {
     pub async fn read(&self, id: &PluginId, digest: &Digest) -> Result<Option<Fetched>, Box<Fault>> {
         let obtained = self.cached(*digest).await.map_err(|problem| problem.fault(id))?;
         Ok(obtained.map(|obtained| self.fetched(obtained)))
+    }
+
+    /// The cached file of a program, made executable. What is in it was checked when it was fetched.
+    pub async fn executable(&self, id: &PluginId, fetched: &Fetched) -> Result<Executable, Box<Fault>> {
+        let executable = Executable {
+            digest: fetched.digest,
+            path: fetched.path.clone(),
+            _lease: fetched.lease.clone(),
+        };
+        let path = executable.path.clone();
+        let made = blocking(move || {
+            fs::set_permissions(&path, fs::Permissions::from_mode(EXECUTABLE))
+                .map_err(|error| Problem::storage("cannot make executable", &path, &error))
+        });
+        made.await.map_err(|problem| problem.fault(id))?;
+        Ok(executable)
     }
 
     /// What last served a plugin.

@@ -96,14 +96,18 @@ impl Writing {
             let error = io::Error::other("the bytes that were written are not the ones that are read back");
             return Err(self.problem(&error));
         }
-        let file = self.file.persist(&path).map_err(|error| {
+        let written = self.file.persist(&path).map_err(|error| {
             // A sweeper that could not see our lock took the file.
             let retryable = error.error.kind() == io::ErrorKind::NotFound;
             let problem = Problem::storage("cannot write", &path, &error.error);
             if retryable { problem.retryable() } else { problem }
         })?;
         sync_folder(&folder).map_err(|error| Problem::storage("cannot write", &folder, &error))?;
-        Ok((bytes, Lease::new(file)))
+        // For reading only: a file that is open for writing cannot be executed.
+        let file = File::open(&path).map_err(|error| Problem::storage("cannot read", &path, &error))?;
+        let lease = Lease::new(file);
+        drop(written);
+        Ok((bytes, lease))
     }
 
     fn problem(&self, error: &io::Error) -> Problem {

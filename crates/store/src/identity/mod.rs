@@ -145,7 +145,7 @@ fn binary(bytes: &[u8]) -> Option<Identity> {
 }
 
 impl Identity {
-    /// What to do about it; empty for a component.
+    /// What to do about it; empty for what can be loaded.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Component => "",
@@ -156,7 +156,8 @@ impl Identity {
                 "name the WebAssembly component itself: compiled code from outside is never run, and compiling is done here"
             }
             Self::WasmText => "turn it into a binary with `wasm-tools parse`",
-            Self::Native { .. } => "use a WebAssembly component, or keep this plugin in the original controller",
+            Self::Native { .. } if self.runs_here() => "",
+            Self::Native { .. } => "name the plugin's build for this system and processor, or a WebAssembly component",
             Self::Script { .. } => "name the WebAssembly component that the plugin's build made",
             Self::Html { .. } => {
                 "the server may want a log-in: check the location in a browser, and use headersFrom for credentials"
@@ -172,7 +173,21 @@ impl Identity {
         }
     }
 
-    /// Why these bytes cannot be loaded; `None` for a component.
+    /// Whether these bytes are a program of this system and processor.
+    pub fn runs_here(&self) -> bool {
+        let Self::Native {
+            format: NativeFormat::Elf,
+            architectures,
+            kind,
+        } = self
+        else {
+            return false;
+        };
+        let ours = Architecture::ours();
+        kind.starts_with("executable") && architectures.contains(&ours)
+    }
+
+    /// Why these bytes cannot be loaded; `None` for a component, and for a program that runs here.
     pub fn refusal(&self, id: &PluginId) -> Option<Box<Fault>> {
         self.problem().map(|problem| problem.fault(id))
     }
@@ -180,9 +195,13 @@ impl Identity {
     pub(crate) fn problem(&self) -> Option<Problem> {
         let (kind, cause) = match self {
             Self::Component => return None,
+            Self::Native { .. } if self.runs_here() => return None,
             Self::Native { .. } => (
                 FaultKind::UnsupportedRuntime,
-                format!("the bytes are {self}: native plugins are not enabled yet"),
+                format!(
+                    "the bytes are {self}, and what runs here is an ELF executable for {}",
+                    Architecture::ours()
+                ),
             ),
             Self::Precompiled => (FaultKind::NotAPlugin, format!("the bytes are {self}, which is refused")),
             _ => (

@@ -44,6 +44,18 @@ impl fmt::Display for Architecture {
 }
 
 impl Architecture {
+    /// That of this host.
+    pub fn ours() -> Self {
+        Self::Known(match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "x86" => "386",
+            "powerpc64" => "ppc64",
+            "loongarch64" => "loong64",
+            other => other,
+        })
+    }
+
     fn find(table: &[(u32, &'static str)], number: u32) -> Self {
         table
             .iter()

@@ -120,7 +120,10 @@ fn everything_has_its_own_sentence() {
         let identity = identify(bytes);
         assert_eq!(identity.to_string(), *sentence, "{bytes:?}");
         let refusal = identity.refusal(&id);
-        assert_eq!(refusal.is_none(), identity == Identity::Component);
+        assert_eq!(
+            refusal.is_none(),
+            identity == Identity::Component || identity.runs_here()
+        );
         if let Some(fault) = refusal {
             assert_eq!(fault.phase, Phase::Verify);
             assert!(fault.cause.contains(sentence) && !fault.hint.is_empty(), "{fault:?}");
@@ -129,28 +132,29 @@ fn everything_has_its_own_sentence() {
 }
 
 #[test]
-fn native_programs_are_of_an_unsupported_runtime() {
+fn programs_of_other_processors_are_refused() {
     let id = PluginId {
         kind: PluginKind::Step,
         name: "a/b".into(),
     };
-    let fault = identify(&elf(0, 2, 62)).refusal(&id).unwrap();
+    let fault = identify(&elf(0, 2, 22)).refusal(&id).unwrap();
     assert_eq!(fault.kind, FaultKind::UnsupportedRuntime);
     assert_eq!(
         fault.to_string(),
-        "plugin a/b: verify: the bytes are an ELF executable for amd64: native plugins are not enabled yet \
-         (use a WebAssembly component, or keep this plugin in the original controller)"
+        format!(
+            "plugin a/b: verify: the bytes are an ELF executable for s390x, and what runs here is an ELF executable for {} \
+             (name the plugin's build for this system and processor, or a WebAssembly component)",
+            Architecture::ours()
+        )
     );
+    // Nor is a library a program.
+    assert!(identify(&elf(0, 1, 62)).refusal(&id).is_some());
 }
 
 #[test]
 fn the_running_program_is_native() {
     let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-    assert!(
-        matches!(identify(&program), Identity::Native { .. }),
-        "{:?}",
-        identify(&program)
-    );
+    assert!(identify(&program).runs_here(), "{:?}", identify(&program));
 }
 
 #[test]
