@@ -27,6 +27,7 @@
 mod alone;
 mod broker;
 mod error;
+mod examine;
 mod handshake;
 mod host;
 mod launch;
@@ -40,6 +41,7 @@ mod yamux;
 
 pub use broker::BrokerError;
 pub use error::{DispenseError, StartError};
+pub use examine::{Examined, GoBuild, examine};
 pub use handshake::{Address, LineError};
 pub use host::NativePlugin;
 pub use launch::{EnvironmentPolicy, LAUNCH, LaunchStep, Launcher, Patience, ProcessLimits, Spec, launcher_main};

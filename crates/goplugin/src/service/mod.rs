@@ -128,6 +128,11 @@ impl Service {
         self.ended.clone()
     }
 
+    /// Asks it to quit and waits for its end, and for that of what is left of it after its grace.
+    pub async fn quit(&self) {
+        self.plugin.quit().await;
+    }
+
     /// Its process.
     pub fn plugin(&self) -> &NativePlugin {
         &self.plugin
