@@ -13,7 +13,7 @@ use rollcage_api::{
     rollout::Rollout,
 };
 use rollcage_core::{Call, Fault, MetricProvider, PluginId, PluginSource, host::HostServices};
-use rollcage_registry::{ComponentLoader, ConfigMap, ConfigMaps, Options, PluginStatus, Registry};
+use rollcage_registry::{ConfigMap, ConfigMaps, Options, PluginLoader, PluginStatus, Registry};
 use rollcage_sandbox::{Compiler, Sandbox, SandboxConfig, egress::Names};
 use rollcage_store::{Store, StoreConfig};
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ impl Stage {
             ..SandboxConfig::new(&place.code, place.compiler.clone())
         };
         let sandbox = Sandbox::new(sandbox).unwrap();
-        let loader = ComponentLoader::new(store, Arc::clone(&sandbox), host);
+        let loader = PluginLoader::new(store, Arc::clone(&sandbox), host);
         Self {
             registry: Registry::new(loader, Options::default()),
             sandbox,

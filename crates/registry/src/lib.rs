@@ -4,7 +4,7 @@
 //! ConfigMaps -> config (each entry on its own, good or bad) -> Wanted
 //!                                                                │ differs from before?
 //!                                                                v
-//! Loader (store, sandbox) <- pipeline (stages, single flight, stand-in) <- registry (one Supervised per plugin)
+//! Loader (store, sandbox, goplugin) <- pipeline (stages, single flight, stand-in) <- registry (one Supervised per plugin)
 //!                                                                │ Ready      │ states
 //!                                                                v            v
 //! caller -> Handle (namespace, breaker, fair queue, deadline) -> Slot      watch channel
@@ -19,21 +19,23 @@
 //! - Grants are those of the newest entry that can be read: last-known-good means older bytes, never older grants.
 //! - A call in flight ends on the version that it began on. A call that waits goes over to the new one.
 //! - One deadline covers waiting and running. Slots come back whatever happens to the caller.
+//! - A native plugin whose process ends is started again: at once the first time, then after growing pauses.
 //! - States and retries use the injected clock; deadlines and breakers are real time.
 //!
-//! Not here: bytes (`rollcage-store`), execution and its limits (`rollcage-sandbox`), Kubernetes (`rollcage-controller`
+//! Not here: bytes (`rollcage-store`), execution and its limits (`rollcage-sandbox`, `rollcage-goplugin`), Kubernetes (`rollcage-controller`
 //! reads the ConfigMaps and hands their data over).
 
 mod admission;
 mod breaker;
 mod circuit;
-mod components;
 pub mod config;
 mod fair_queue;
 mod handle;
 pub mod loader;
 mod monotonic;
+mod native;
 mod pipeline;
+mod plugin_loader;
 mod ports;
 mod registry;
 mod retry;
@@ -45,10 +47,11 @@ mod targets;
 mod testing;
 
 pub use circuit::{BreakerState, FIRST_PAUSE};
-pub use components::ComponentLoader;
 pub use config::{Bundled, ConfigFile, ConfigMap, ConfigMaps};
-pub use loader::{Loaded, Loader, Plugin, Port, Progress, Runtime, Stage};
+pub use loader::{Loaded, Loader, Plugin, Port, Process, Progress, Runtime, Stage};
 pub use monotonic::{Monotonic, SystemMonotonic};
+pub use native::{NATIVE_CONTRACT, NativeHost};
+pub use plugin_loader::{PluginLoader, Program};
 pub use registry::{Options, Registry};
 pub use retry::Retry;
 pub use status::{PluginState, PluginStatus, Snapshot};

@@ -76,8 +76,19 @@ pub struct Loaded {
     pub runtime: Runtime,
     /// The contract that it was built for, such as `0.1.0`.
     pub contract: String,
+    /// The process that it runs in, where it has one of its own.
+    pub process: Option<Arc<dyn Process>>,
     /// How to call it. Dropping the last clone ends what is behind it.
     pub port: Port,
+}
+
+/// A process behind a port, which may end by itself. It does not keep the process going: the port does.
+#[async_trait]
+pub trait Process: Send + Sync + fmt::Debug {
+    /// Waits for its end, and tells why; `None` when it was ended because nobody wants it any more.
+    async fn ended(&self) -> Option<Arc<Fault>>;
+    /// Starts the same bytes in the same way: stage [`Initializing`](Stage::Initializing).
+    async fn again(&self) -> Result<Loaded, Box<Fault>>;
 }
 
 /// Told how far a load is.
@@ -100,7 +111,9 @@ pub trait Loader: Send + Sync + fmt::Debug + 'static {
     async fn fetch(&self, plugin: &Plugin, progress: &dyn Progress) -> Result<Self::Bytes, Box<Fault>>;
     /// SHA-256 of the bytes, 64 hexadecimal digits in lower case.
     fn digest(&self, bytes: &Self::Bytes) -> String;
-    /// Compiles and links: stage [`Compiling`](Stage::Compiling). Called for one digest at a time.
+    /// Whether there is something to compile: stage [`Compiling`](Stage::Compiling).
+    fn is_compiled(&self, bytes: &Self::Bytes) -> bool;
+    /// Compiles and links, or makes ready to be started. Called for one digest at a time.
     async fn compile(&self, plugin: &Plugin, bytes: &Self::Bytes) -> Result<Arc<Self::Component>, Box<Fault>>;
     /// Gives it its grants and limits and tries its `init`: stage [`Initializing`](Stage::Initializing).
     async fn initialize(&self, plugin: &Plugin, component: Arc<Self::Component>) -> Result<Loaded, Box<Fault>>;

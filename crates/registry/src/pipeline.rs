@@ -72,7 +72,9 @@ impl<L: Loader> Pipeline<L> {
     /// From bytes to port. Of one digest, one compilation at a time, and its result is shared for as long as it is used.
     async fn start(&self, plugin: &Plugin, bytes: &L::Bytes, progress: &dyn Progress) -> Result<Loaded, Box<Fault>> {
         let digest = self.loader.digest(bytes);
-        progress.at(Stage::Compiling);
+        if self.loader.is_compiled(bytes) {
+            progress.at(Stage::Compiling);
+        }
         let component = {
             let flight = self.components.get(&digest);
             let mut shared = flight.lock().await;

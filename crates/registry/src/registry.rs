@@ -311,6 +311,7 @@ impl Inner {
         let Some(plugin) = supervised.entry_to_load() else {
             return;
         };
+        let restart = supervised.take_restart();
         let (attempt, standing) = supervised.begin(self.options.clock.now());
         let reporter = Reporter {
             registry: Arc::downgrade(self),
@@ -319,7 +320,15 @@ impl Inner {
         };
         let loads = self.loads.clone();
         let task = tokio::spawn(async move {
-            let load = loads.load(&reporter.plugin, standing, &reporter);
+            let load = async {
+                match restart {
+                    Some(process) => {
+                        reporter.at(Stage::Initializing);
+                        process.again().await
+                    }
+                    None => loads.load(&reporter.plugin, standing, &reporter).await,
+                }
+            };
             let result = AssertUnwindSafe(load).catch_unwind().await;
             let result = result.unwrap_or_else(|panic| {
                 Err(Box::new(Fault::new(
@@ -333,6 +342,37 @@ impl Inner {
             reporter.end(result);
         });
         supervised.set_task(task.abort_handle());
+    }
+
+    /// Waits for the end of the process behind `serving`, and has it started again.
+    fn watch_process(self: &Arc<Self>, serving: &Arc<Serving>) {
+        let Some(process) = serving.loaded.process.clone() else {
+            return;
+        };
+        let (registry, serving, id) = (Arc::downgrade(self), Arc::downgrade(serving), serving.id.clone());
+        tokio::spawn(async move {
+            let Some(fault) = process.ended().await else {
+                return;
+            };
+            if let (Some(registry), Some(serving)) = (registry.upgrade(), serving.upgrade()) {
+                registry.process_ended(&id, &serving, &fault);
+            }
+        });
+    }
+
+    fn process_ended(self: &Arc<Self>, id: &PluginId, serving: &Arc<Serving>, fault: &Arc<Fault>) {
+        let lived = self.options.monotonic.now().saturating_duration_since(serving.since);
+        let now = self.options.clock.now();
+        let mut supervision = self.lock();
+        let Some(supervised) = supervision.plugins.get_mut(id) else {
+            return;
+        };
+        let pause = supervised.ended(serving, fault, lived, &self.options.retry, now);
+        tracing::warn!(plugin = %id, kind = %id.kind, %fault, ?pause, "the plugin's process ended");
+        if pause == Some(Duration::ZERO) {
+            self.load(supervised);
+        }
+        self.publish_locked(&supervision);
     }
 
     /// Shows all states as they are now.
@@ -389,7 +429,7 @@ struct Reporter {
 
 impl Reporter {
     /// Changes the plugin's state; `change` says whether there is something to show.
-    fn report(&self, change: impl FnOnce(&Inner, &mut Supervised, Timestamp) -> bool) {
+    fn report(&self, change: impl FnOnce(&Arc<Inner>, &mut Supervised, Timestamp) -> bool) {
         let Some(registry) = self.registry.upgrade() else {
             return;
         };
@@ -406,7 +446,11 @@ impl Reporter {
     fn install(&self, loaded: Loaded, is_stand_in: bool) {
         self.report(|registry, supervised, now| {
             let serving = Serving::new(&self.plugin, loaded, is_stand_in, &registry.options.monotonic);
-            supervised.install(self.attempt, serving, now)
+            let installed = supervised.install(self.attempt, serving.clone(), now);
+            if installed {
+                registry.watch_process(&serving);
+            }
+            installed
         });
     }
 

@@ -29,7 +29,7 @@ impl Retry {
     /// How long to wait after `failures` in a row; `None` when the same would happen again for ever. `pinned`: the entry
     /// names the digest, so that the bytes cannot get better.
     pub(crate) fn pause(&self, id: &PluginId, failures: u32, fault: &Fault, pinned: bool) -> Option<Duration> {
-        if fault.phase == Phase::Resolve || (pinned && is_about_the_bytes(fault.kind)) {
+        if fault.phase == Phase::Resolve || (pinned && is_about_the_bytes(fault)) {
             return None;
         }
         let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(20));
@@ -43,15 +43,16 @@ impl Retry {
 }
 
 /// Whether a failure lies in the bytes alone.
-fn is_about_the_bytes(kind: FaultKind) -> bool {
-    matches!(
-        kind,
-        FaultKind::NotAPlugin
-            | FaultKind::UnsupportedRuntime
-            | FaultKind::WrongContract
-            | FaultKind::UnknownImport
-            | FaultKind::CompileFailed
-    )
+fn is_about_the_bytes(fault: &Fault) -> bool {
+    match fault.kind {
+        FaultKind::UnsupportedRuntime
+        | FaultKind::WrongContract
+        | FaultKind::UnknownImport
+        | FaultKind::CompileFailed => true,
+        // An executable that was started may do better in another environment.
+        FaultKind::NotAPlugin => fault.phase < Phase::Link,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What calls see of one plugin: what serves now, or why nothing does.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rollcage_api::plugin::{PluginEntry, UnavailableEntry};
@@ -10,7 +13,7 @@ use crate::{
     admission::Admission,
     breaker::Breaker,
     circuit::Rules,
-    loader::{Loaded, Plugin},
+    loader::{Loaded, Plugin, Runtime},
     monotonic::Monotonic,
     targets::Targets,
 };
@@ -27,11 +30,16 @@ pub(crate) struct Serving {
     pub(crate) targets: Arc<Targets>,
     /// The bytes are older than what the entry wants.
     pub(crate) is_stand_in: bool,
+    /// When it began to serve, by real time.
+    pub(crate) since: Instant,
 }
 
 impl Serving {
     pub(crate) fn new(plugin: &Plugin, loaded: Loaded, is_stand_in: bool, time: &Arc<dyn Monotonic>) -> Arc<Self> {
-        let limits = Limits::wasm(&plugin.entry.limits);
+        let limits = match loaded.runtime {
+            Runtime::Wasm => Limits::wasm(&plugin.entry.limits),
+            Runtime::Native => Limits::native(&plugin.entry.limits),
+        };
         let rules = Rules::from(&plugin.entry.breaker);
         Arc::new(Self {
             id: plugin.id.clone(),
@@ -42,6 +50,7 @@ impl Serving {
             breaker: Breaker::new(rules, limits.deadline, time.clone()),
             targets: Arc::new(Targets::new(rules, limits.deadline, time.clone())),
             is_stand_in,
+            since: time.now(),
         })
     }
 

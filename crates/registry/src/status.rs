@@ -87,6 +87,10 @@ pub struct PluginStatus {
     pub breaker: BreakerState,
     /// The last end of a call that counted against the plugin.
     pub last_fault: Option<Arc<Fault>>,
+    /// How often the process of a native plugin ended since its entry last changed.
+    pub exits: u32,
+    /// How it ended last.
+    pub last_exit: Option<Arc<Fault>>,
     /// What is odd about the entry, but not wrong.
     pub notes: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! One plugin under supervision: what is wanted, what is being tried, what failed. Changes only under the registry's lock.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rollcage_api::plugin::PluginKind;
@@ -9,12 +9,15 @@ use tokio::task::AbortHandle;
 
 use crate::{
     config::Wanted,
-    loader::{Plugin, Stage},
+    loader::{Plugin, Process, Stage},
     pipeline::Standing,
     retry::Retry,
     slot::{Serving, Slot, still_loading},
     status::{PluginState, PluginStatus},
 };
+
+/// A process that lived so long did not end because of how it began: it is started again at once.
+const STEADY: Duration = Duration::from_mins(1);
 
 /// A load under way.
 #[derive(Debug)]
@@ -44,6 +47,12 @@ pub(crate) struct Supervised {
     failure: Option<Arc<Fault>>,
     failed_loads: u32,
     retry_at: Option<Timestamp>,
+    /// The process that is to be started again by the next load.
+    restart: Option<Arc<dyn Process>>,
+    exits: u32,
+    /// Exits in a row of processes that did not live long.
+    early_exits: u32,
+    last_exit: Option<Arc<Fault>>,
     state: PluginState,
     since: Timestamp,
 }
@@ -60,6 +69,10 @@ impl Supervised {
             failure: None,
             failed_loads: 0,
             retry_at: None,
+            restart: None,
+            exits: 0,
+            early_exits: 0,
+            last_exit: None,
             state: PluginState::Pending,
             since: now,
         };
@@ -89,6 +102,10 @@ impl Supervised {
         self.retry_at = None;
         self.wanted_digest = None;
         self.failure = None;
+        self.restart = None;
+        self.exits = 0;
+        self.early_exits = 0;
+        self.last_exit = None;
         match &self.wanted.entry {
             Ok(entry) => {
                 self.slot.policy.store(Arc::new(entry.unavailable.clone()));
@@ -206,6 +223,48 @@ impl Supervised {
         true
     }
 
+    /// The process behind `serving` ended. How long until it is started again; `None` when it does not serve any more, or
+    /// something newer is on its way.
+    pub(crate) fn ended(
+        &mut self,
+        serving: &Arc<Serving>,
+        fault: &Arc<Fault>,
+        lived: Duration,
+        retry: &Retry,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let serves = |current: &Option<Arc<Serving>>| current.as_ref().is_some_and(|one| Arc::ptr_eq(one, serving));
+        if !serves(&self.slot.serving.load()) {
+            return None;
+        }
+        self.slot.swap(None);
+        self.exits = self.exits.saturating_add(1);
+        self.early_exits = if lived >= STEADY {
+            1
+        } else {
+            self.early_exits.saturating_add(1)
+        };
+        self.last_exit = Some(fault.clone());
+        let pause = self.early_exits.checked_sub(1).filter(|pauses| *pauses > 0);
+        let pause = pause.and_then(|pauses| retry.pause(&self.id, pauses, fault, false));
+        let pause = pause.unwrap_or_default();
+        let waits = self.loading.is_none().then_some(pause);
+        if waits.is_some() {
+            self.retry_at = Some(now.checked_add(pause).unwrap_or(Timestamp::MAX));
+            if !serving.is_stand_in {
+                self.failure = Some(fault.clone());
+                self.restart.clone_from(&serving.loaded.process);
+            }
+        }
+        self.settle(now);
+        waits
+    }
+
+    /// The process that the load that begins is to start again, instead of fetching anything.
+    pub(crate) fn take_restart(&mut self) -> Option<Arc<dyn Process>> {
+        self.restart.take()
+    }
+
     /// Forgets the load without ending the task that reports it.
     fn finish_load(&mut self) {
         if let Some(mut loading) = self.loading.take() {
@@ -217,6 +276,7 @@ impl Supervised {
     pub(crate) fn remove(&mut self) {
         self.attempt += 1;
         self.loading = None;
+        self.restart = None;
         self.slot.swap(None);
     }
 
@@ -300,6 +360,8 @@ impl Supervised {
             retry_at: self.retry_at,
             breaker,
             last_fault,
+            exits: self.exits,
+            last_exit: self.last_exit.clone(),
             notes: self.wanted.notes.clone(),
         }
     }

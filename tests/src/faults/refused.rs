@@ -19,7 +19,7 @@ fn other_bytes() -> Vec<Case> {
     let component = Guest::metric().build();
     let half = component[..component.len() / 2].to_vec();
     let machine_code = wasmtime::Engine::default().precompile_component(&component).unwrap();
-    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0".to_vec();
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x16\0\x01\0\0\0".to_vec();
     elf.resize(4096, 0);
     // The same numbers every time, so that it is the same digest.
     let random: Vec<u8> = (0_u32..4096)
@@ -48,7 +48,7 @@ fn other_bytes() -> Vec<Case> {
         verify("WebAssembly as text", b"(component)", "text"),
         verify("machine code", &machine_code, "compiled"),
         Case::load(
-            "an ELF executable",
+            "an ELF executable of another processor",
             elf,
             Phase::Verify,
             FaultKind::UnsupportedRuntime,

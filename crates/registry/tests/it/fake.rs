@@ -19,10 +19,10 @@ use rollcage_core::{
     Step, clock::Clock,
 };
 use rollcage_registry::{
-    ConfigMap, ConfigMaps, Loaded, Loader, Monotonic, Options, Plugin, PluginStatus, Port, Progress, Registry, Retry,
-    Runtime, Stage,
+    ConfigMap, ConfigMaps, Loaded, Loader, Monotonic, Options, Plugin, PluginStatus, Port, Process, Progress, Registry,
+    Retry, Runtime, Stage,
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// What the bytes at one location are, and what goes wrong with them.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Site {
     /// The phase in which it fails, and how.
     pub fails: Option<(Phase, FaultKind)>,
     pub panics: bool,
+    /// Whether it runs in a process of its own.
+    pub process: bool,
     /// What its port is; by default what the entry's key says.
     pub kind: Option<PluginKind>,
 }
@@ -43,6 +45,8 @@ pub struct World {
     log: Mutex<Vec<String>>,
     kept: Mutex<HashMap<PluginId, String>>,
     gates: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// Ends the process that was started last for a plugin.
+    processes: Mutex<HashMap<PluginId, watch::Sender<Option<Arc<Fault>>>>>,
     /// Lets calls named `wait` end.
     pub release: Notify,
     /// Calls that run or have run, by digest.
@@ -65,6 +69,7 @@ impl World {
             digest: digest.into(),
             fails,
             panics: false,
+            process: false,
             kind: None,
         };
         self.sites.lock().unwrap().insert(location.into(), site);
@@ -91,6 +96,28 @@ impl World {
     pub fn open(&self, gate: &str) {
         let gate = self.gates.lock().unwrap().remove(gate).unwrap();
         gate.add_permits(1000);
+    }
+
+    /// The plugin's process ends by itself.
+    pub fn end_process(&self, id: &PluginId) {
+        let processes = self.processes.lock().unwrap();
+        let fault = Fault::new(id, Phase::Call, FaultKind::Exit, "told to end", "it is started again");
+        processes[id].send_replace(Some(Arc::new(fault)));
+    }
+
+    fn start_process(self: &Arc<Self>, plugin: &Plugin, component: &Arc<Component>) -> Option<Arc<dyn Process>> {
+        let sites = self.sites.lock().unwrap();
+        if !sites.get(&plugin.entry.location).is_some_and(|site| site.process) {
+            return None;
+        }
+        let (sender, ended) = watch::channel(None);
+        self.processes.lock().unwrap().insert(plugin.id.clone(), sender);
+        Some(Arc::new(FakeProcess {
+            loader: FakeLoader(self.clone()),
+            plugin: plugin.clone(),
+            component: component.clone(),
+            ended,
+        }))
     }
 
     pub fn take_log(&self) -> Vec<String> {
@@ -147,6 +174,10 @@ impl Loader for FakeLoader {
         bytes.clone()
     }
 
+    fn is_compiled(&self, _: &String) -> bool {
+        true
+    }
+
     async fn compile(&self, plugin: &Plugin, bytes: &String) -> Result<Arc<Component>, Box<Fault>> {
         self.0.pass(format!("compile {bytes}")).await;
         if self.0.kept(&plugin.id).as_ref() != Some(bytes) {
@@ -170,6 +201,7 @@ impl Loader for FakeLoader {
             digest: component.digest.clone(),
             runtime: Runtime::Wasm,
             contract: "0.1.0".into(),
+            process: self.0.start_process(plugin, &component),
             port: match kind {
                 PluginKind::MetricProvider => Port::MetricProvider(port),
                 PluginKind::Step => Port::Step(port),
@@ -190,6 +222,25 @@ impl Loader for FakeLoader {
     async fn forget(&self, id: &PluginId) -> Result<(), Box<Fault>> {
         self.0.kept.lock().unwrap().remove(id);
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct FakeProcess {
+    loader: FakeLoader,
+    plugin: Plugin,
+    component: Arc<Component>,
+    ended: watch::Receiver<Option<Arc<Fault>>>,
+}
+
+#[async_trait]
+impl Process for FakeProcess {
+    async fn ended(&self) -> Option<Arc<Fault>> {
+        self.ended.clone().wait_for(Option::is_some).await.ok()?.clone()
+    }
+
+    async fn again(&self) -> Result<Loaded, Box<Fault>> {
+        self.loader.initialize(&self.plugin, self.component.clone()).await
     }
 }
 

@@ -13,7 +13,7 @@ use axum::{
     http::StatusCode,
 };
 use rollcage_core::{FaultKind, Phase, PluginSource, host::HostServices};
-use rollcage_registry::{BreakerState, ComponentLoader, Options, PluginState, Registry, Retry, Runtime};
+use rollcage_registry::{BreakerState, Options, PluginLoader, PluginState, Registry, Retry, Runtime};
 use rollcage_sandbox::{Compiler, Pool, Sandbox, SandboxConfig};
 use rollcage_store::{Digest, Store, StoreConfig};
 
@@ -68,7 +68,7 @@ impl Place {
             proxies_from_environment: false,
             ..StoreConfig::default()
         };
-        let loader = ComponentLoader::new(
+        let loader = PluginLoader::new(
             Arc::new(Store::open(self.path().join("bytes"), store).unwrap()),
             Sandbox::new(sandbox).unwrap(),
             HostServices::without_cluster(),
