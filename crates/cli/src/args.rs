@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use rollcage_api::{ByteSize, GoDuration, plugin::PluginKind};
 
-/// Argo Rollouts plugins as sandboxed WebAssembly components.
+/// Argo Rollouts plugins as sandboxed WebAssembly components, and native ones beside them.
 #[derive(Debug, Parser)]
 #[command(name = "rollcage", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
@@ -34,6 +34,17 @@ pub enum Output {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// What native plugins may see of the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NativePolicy {
+    /// As under Argo Rollouts: shell basics, cluster, proxies, certificates.
+    Argo,
+    /// PATH, HOME, TMPDIR and what the entry's `env` names.
+    Restricted,
+    /// Native plugins do not run.
+    Off,
 }
 
 /// What to do.
@@ -68,6 +79,15 @@ const DEV_EXAMPLES: &str = "Examples:
 
 Exit status: 0 when every expectation holds, 1 when one does not, 2 when DIR cannot be read.";
 
+/// Native plugins.
+#[derive(Debug, Args)]
+pub struct NativeArgs {
+    /// Whether native plugins run, and what of the environment they see [default: argo for entries of argo-rollouts-config,
+    /// restricted for all others].
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub native_plugins: Option<NativePolicy>,
+}
+
 /// Arguments of `dev`.
 #[derive(Debug, Args)]
 pub struct DevArgs {
@@ -79,6 +99,9 @@ pub struct DevArgs {
     /// Serve the in-process Kubernetes API here, so that kubectl can watch.
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Native plugins.
+    #[command(flatten)]
+    pub native: NativeArgs,
     /// Recording of what plugins ask.
     #[command(flatten)]
     pub tape: TapeArgs,
@@ -107,6 +130,7 @@ pub enum PluginCommand {
     #[command(after_help = "Examples:
   rollcage plugin inspect target/plugins/prometheus.wasm
   rollcage plugin inspect plugin.wasm --entry entry.yaml   what is wished for and what is granted
+  rollcage plugin inspect metrics-plugin-sample --run      a native plugin, started once
   rollcage plugin inspect plugin.wasm --output json | jq .wants")]
     Inspect(InspectArgs),
     /// Call one method of a plugin.
@@ -181,9 +205,15 @@ pub struct InspectArgs {
     /// One plugin entry as in the ConfigMap: shows what is wished for and not granted.
     #[arg(long, value_name = "E.yaml")]
     pub entry: Option<PathBuf>,
-    /// Also runs `init` in a throw-away instance, with the entry's args.
+    /// What a native plugin extends, where its file does not tell.
+    #[arg(long, value_parser = parse_kind, value_name = "metric-provider|traffic-router|step")]
+    pub kind: Option<PluginKind>,
+    /// Also runs `init` with the entry's args: in a throw-away instance; a native plugin is started for it.
     #[arg(long)]
     pub run: bool,
+    /// Native plugins.
+    #[command(flatten)]
+    pub native: NativeArgs,
 }
 
 /// Which plugin is called, and what it may use.
@@ -200,6 +230,9 @@ pub struct PluginArgs {
     /// The plugin's name [default: the entry's, else the only key of INPUT's plugin map].
     #[arg(long)]
     pub name: Option<String>,
+    /// What a native plugin extends, where its file does not tell.
+    #[arg(long, value_parser = parse_kind, value_name = "metric-provider|traffic-router|step")]
+    pub kind: Option<PluginKind>,
     /// Grants an HTTP server: NAME:PORT, ADDRESS:PORT or CIDR:PORT.
     #[arg(long, value_name = "GRANT")]
     pub allow_http: Vec<String>,
@@ -212,6 +245,9 @@ pub struct PluginArgs {
     /// Memory of one instance, such as 64Mi.
     #[arg(long, value_name = "M")]
     pub memory: Option<ByteSize>,
+    /// Native plugins.
+    #[command(flatten)]
+    pub native: NativeArgs,
 }
 
 /// Arguments of `plugin call`.
@@ -235,6 +271,9 @@ pub struct CallArgs {
 pub struct TestArgs {
     /// The plugin.
     pub file: PathBuf,
+    /// What a native plugin extends, where its file does not tell.
+    #[arg(long, value_parser = parse_kind, value_name = "metric-provider|traffic-router|step")]
+    pub kind: Option<PluginKind>,
     /// The cases [default: cases.yaml beside FILE, else in the working directory].
     #[arg(short = 'f', long = "cases", value_name = "CASES")]
     pub cases: Option<PathBuf>,
@@ -250,6 +289,9 @@ pub struct TestArgs {
     /// Also writes the results as JUnit XML.
     #[arg(long, value_name = "OUT.xml")]
     pub junit: Option<PathBuf>,
+    /// Native plugins.
+    #[command(flatten)]
+    pub native: NativeArgs,
     /// Recording of what the plugin asks.
     #[command(flatten)]
     pub tape: TapeArgs,

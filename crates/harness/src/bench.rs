@@ -54,7 +54,7 @@ pub struct BenchReport {
     /// Resident memory of this process at the end, in MiB.
     #[serde(rename = "rssMiB")]
     pub rss_mib: f64,
-    /// `fresh` or `warm`.
+    /// `fresh`, `warm` or `process`.
     pub instance: String,
 }
 

@@ -1,11 +1,17 @@
 //! `rollcage plugin inspect`: what a plugin is, what it imports and what it would like to reach.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use rollcage_api::plugin::{HttpGrant, KubernetesGrant, Permissions, PluginEntry, PluginKind};
+use rollcage_goplugin::Examined;
+use rollcage_registry::NATIVE_CONTRACT;
+use rollcage_sandbox::Component;
 use serde::Serialize;
 
-use crate::{error::CommandError, workbench::Workbench};
+use crate::{
+    error::CommandError,
+    workbench::{Found, Program, Workbench},
+};
 
 /// What to look into.
 #[derive(Clone, Debug)]
@@ -14,7 +20,9 @@ pub struct InspectOptions {
     pub file: PathBuf,
     /// Compares its grants with the plugin's wishes.
     pub entry: Option<PluginEntry>,
-    /// Also runs `init` in a throw-away instance, with the entry's args.
+    /// Its kind, where the file does not tell.
+    pub kind: Option<PluginKind>,
+    /// Also runs `init` with the entry's args: in a throw-away instance, or in a process of its own.
     pub run: bool,
 }
 
@@ -28,26 +36,48 @@ pub struct Inspection {
     pub size: u64,
     /// `wasm` or `native`.
     pub runtime: &'static str,
-    /// The world: `metric-provider`, `traffic-router` or `step`.
+    /// The world: `metric-provider`, `traffic-router` or `step`; `unknown` when the file does not tell.
     pub kind: String,
-    /// The contract that it was built for, such as `rollcage:plugin@0.1.0`.
+    /// The contract that it was built for: `rollcage:plugin@0.1.0` or another version, `go-plugin/1` for native plugins.
     pub contract: String,
     /// Interfaces that it imports.
     pub imports: Vec<String>,
     /// What it would like to reach, in the shape of an entry's `permissions`.
     pub wants: Permissions,
-    /// What a traffic router says that it supports; null for other kinds.
+    /// What a traffic router says that it supports; null for other kinds and native plugins.
     pub capabilities: Option<Vec<String>>,
     /// One line about it.
     pub summary: String,
     /// Its own version.
     pub version: String,
+    /// Of a native plugin: what its file tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<NativeFile>,
     /// With an entry: wishes that it does not grant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Permissions>,
     /// With `--run`: `ok`, or how `init` failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
+}
+
+/// What the file of a native plugin tells.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NativeFile {
+    /// As in `an ELF executable for amd64`.
+    pub format: String,
+    /// Version of Go that it was built with; null if it was not, or the file does not tell.
+    pub go: Option<String>,
+    /// Import path of its main package.
+    pub package: Option<String>,
+    /// Version of Argo Rollouts that it was built against.
+    pub argo_rollouts: Option<String>,
+    /// Version of go-plugin that it was built with.
+    pub go_plugin: Option<String>,
+    /// With `--run`: what it answers to `Type`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub type_name: Option<String>,
 }
 
 impl Inspection {
@@ -64,13 +94,27 @@ impl Inspection {
     }
 }
 
-/// Looks into a plugin file. `describe` and `capabilities` run in the sandbox with nothing granted.
+/// Looks into a plugin file. `describe` and `capabilities` of a component run in the sandbox with nothing granted; an
+/// executable is only read.
 pub async fn inspect(workbench: &Workbench, options: InspectOptions) -> Result<Inspection, CommandError> {
     let found = workbench.load(&options.file).await?;
+    match &found.program {
+        Program::Component(component) => inspect_component(workbench, &options, &found, component).await,
+        Program::Native { format, examined } => inspect_native(workbench, &options, &found, format, examined).await,
+    }
+}
+
+async fn inspect_component(
+    workbench: &Workbench,
+    options: &InspectOptions,
+    found: &Found,
+    component: &Arc<Component>,
+) -> Result<Inspection, CommandError> {
+    let kind = component.kind();
     let entry = options.entry.clone().unwrap_or_default();
-    let plugin = workbench.plugin(&found, &entry)?;
+    let plugin = workbench.component(&found.id(kind), component, &entry)?;
     let description = plugin.describe().await?;
-    let capabilities = match found.id.kind {
+    let capabilities = match kind {
         PluginKind::TrafficRouter => Some(plugin.capabilities().await?),
         PluginKind::MetricProvider | PluginKind::Step => None,
     };
@@ -81,19 +125,64 @@ pub async fn inspect(workbench: &Workbench, options: InspectOptions) -> Result<I
         None
     };
     Ok(Inspection {
-        digest: format!("sha256:{}", found.component.digest()),
+        digest: format!("sha256:{}", found.digest),
         size: found.size,
         runtime: "wasm",
-        kind: found.id.kind.to_string(),
-        contract: format!("rollcage:plugin@{}", found.component.contract()),
-        imports: found.component.imports().to_vec(),
+        kind: kind.to_string(),
+        contract: format!("rollcage:plugin@{}", component.contract()),
+        imports: component.imports().to_vec(),
         missing: options
             .entry
+            .as_ref()
             .map(|entry| missing(&description.wants, &entry.permissions)),
         wants: description.wants,
         capabilities,
         summary: description.summary,
         version: description.version,
+        native: None,
+        init,
+    })
+}
+
+async fn inspect_native(
+    workbench: &Workbench,
+    options: &InspectOptions,
+    found: &Found,
+    format: &str,
+    examined: &Examined,
+) -> Result<Inspection, CommandError> {
+    let kind = options.kind.or(examined.kind());
+    let go = examined.go.clone().unwrap_or_default();
+    let (init, type_name) = if options.run {
+        let entry = options.entry.clone().unwrap_or_default();
+        let id = found.id(found.kind(kind)?);
+        match workbench.try_native(&options.file, &id, &entry).await {
+            Ok(type_name) => (Some("ok".to_owned()), Some(type_name)),
+            Err(error) => (Some(error.to_string()), None),
+        }
+    } else {
+        (None, None)
+    };
+    Ok(Inspection {
+        digest: format!("sha256:{}", found.digest),
+        size: found.size,
+        runtime: "native",
+        kind: kind.map_or_else(|| "unknown".to_owned(), |kind| kind.to_string()),
+        contract: NATIVE_CONTRACT.to_owned(),
+        imports: Vec::new(),
+        wants: Permissions::default(),
+        capabilities: None,
+        summary: "a native plugin: it is limited, not sandboxed, and reads what its user can read".to_owned(),
+        version: go.module.map(|(_, version)| version).unwrap_or_default(),
+        missing: None,
+        native: Some(NativeFile {
+            format: format.to_owned(),
+            go: examined.go.as_ref().map(|go| go.version.clone()),
+            package: Some(go.path).filter(|path| !path.is_empty()),
+            argo_rollouts: go.argo_rollouts,
+            go_plugin: go.go_plugin,
+            type_name,
+        }),
         init,
     })
 }

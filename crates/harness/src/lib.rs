@@ -6,7 +6,7 @@
 //! DIR of manifests      -> dev: apiserver + clock + registry + the controller's pass -> report
 //! ```
 //!
-//! Invariants: a plugin runs here through the same store, registry and sandbox as in the controller; only the edges
+//! Invariants: a plugin (component or native executable) runs here through the same store, registry and sandbox as in the controller; only the edges
 //! differ (which API server, which clock, who answers HTTP). Nothing is printed here: reports are values.
 
 pub mod answers;
@@ -25,6 +25,7 @@ mod invoke;
 mod manifests;
 mod matching;
 mod method;
+mod native;
 pub mod new;
 mod plugins;
 pub mod recording;

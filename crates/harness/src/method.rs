@@ -150,6 +150,11 @@ impl Method {
         self.row().map_or("", |row| row.1)
     }
 
+    /// The kind of plugin that has it.
+    pub fn kind(self) -> Option<PluginKind> {
+        self.row().map(|row| row.0)
+    }
+
     /// INPUT fields that must be there.
     pub fn required(self) -> &'static [&'static str] {
         self.row().map_or(&[], |row| row.3)

@@ -19,9 +19,10 @@ use crate::{
     input::Input,
     invoke::{Port, invoke},
     method::Method,
+    native::NativeGround,
     plugins,
     surroundings::Surroundings,
-    workbench::{Workbench, location},
+    workbench::{Program, Workbench, location},
 };
 
 /// Which plugin, with which rights.
@@ -35,6 +36,8 @@ pub struct SessionOptions {
     pub config: Option<Value>,
     /// Its name.
     pub name: Option<String>,
+    /// Its kind, where the file does not tell.
+    pub kind: Option<PluginKind>,
     /// Further HTTP grants.
     pub allow_http: Vec<String>,
     /// Manifests for the in-process Kubernetes API.
@@ -53,7 +56,9 @@ pub struct Session {
     surroundings: Surroundings,
     method: Method,
     input: Input,
-    mode: InstanceMode,
+    instance: &'static str,
+    /// Ends after the plugin that uses it.
+    _ground: Option<NativeGround>,
 }
 
 /// How one call went.
@@ -88,7 +93,8 @@ impl Session {
         surroundings: Surroundings,
         prepare: impl FnOnce(PluginKind, Option<&str>) -> Result<(Method, Input), CommandError>,
     ) -> Result<Self, CommandError> {
-        let kind = workbench.load(&options.file).await?.id.kind;
+        let found = workbench.load(&options.file).await?;
+        let kind = found.kind(options.kind)?;
         let mut entry = options.entry.unwrap_or_default();
         let given = options
             .name
@@ -114,8 +120,12 @@ impl Session {
             .extend(options.allow_http.into_iter().map(HttpGrant::Host));
         entry.limits.deadline = options.deadline.or(entry.limits.deadline);
         entry.limits.memory = options.memory.or(entry.limits.memory);
-        let mode = entry.instances.mode;
-        let registry = workbench.registry(surroundings.host.clone());
+        let (instance, ground) = match &found.program {
+            Program::Component(_) => (mode_name(entry.instances.mode), None),
+            Program::Native { .. } => ("process", Some(NativeGround::of(&surroundings).await?)),
+        };
+        let env = ground.as_ref().map(NativeGround::env).unwrap_or_default();
+        let registry = workbench.registry(surroundings.host.clone(), env);
         let id = PluginId { kind, name };
         plugins::load_one(&registry, &id, &entry).await?;
         let port = match kind {
@@ -133,7 +143,8 @@ impl Session {
             surroundings,
             method,
             input,
-            mode,
+            instance,
+            _ground: ground,
         })
     }
 
@@ -188,12 +199,9 @@ impl Session {
         self.input.namespace(self.id.kind)
     }
 
-    /// `fresh` or `warm`.
+    /// What a call runs in: `fresh`, `warm`, or the plugin's own `process`.
     pub fn instance_mode(&self) -> &'static str {
-        match self.mode {
-            InstanceMode::Fresh => "fresh",
-            InstanceMode::Warm => "warm",
-        }
+        self.instance
     }
 
     fn changes_since(&self, before: &Snapshot) -> Vec<Difference> {
@@ -201,5 +209,12 @@ impl Session {
             .snapshot()
             .map(|after| before.diff(&after))
             .unwrap_or_default()
+    }
+}
+
+fn mode_name(mode: InstanceMode) -> &'static str {
+    match mode {
+        InstanceMode::Fresh => "fresh",
+        InstanceMode::Warm => "warm",
     }
 }

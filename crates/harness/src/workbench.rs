@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use rollcage_api::plugin::{PluginEntry, PluginKind};
 use rollcage_core::{
-    PluginId,
+    Call, PluginId,
     host::{HostServices, NoCluster},
 };
+use rollcage_goplugin::{EnvironmentPolicy, Examined, Launcher, examine};
 pub use rollcage_registry::Bundled;
-use rollcage_registry::{ComponentLoader, Options, Registry};
+use rollcage_registry::{ConfigFile, NativeHost, Options, Plugin, PluginLoader, Registry};
 use rollcage_sandbox::{Compiler, Component, Sandbox, SandboxConfig, WasmPlugin};
-use rollcage_store::{Store, StoreConfig};
+use rollcage_store::{Identity, Store, StoreConfig, identify};
 
 use crate::error::CommandError;
 
@@ -20,6 +21,7 @@ pub struct Workbench {
     store: Arc<Store>,
     sandbox: Arc<Sandbox>,
     bundled: Vec<Bundled>,
+    native: NativeHost,
 }
 
 /// Plugins that come with the program.
@@ -31,15 +33,56 @@ pub struct Bundle {
     pub plugins: Vec<Bundled>,
 }
 
-/// A plugin file that was compiled and linked.
+/// A plugin file that was looked at.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Its kind, and the file's name.
-    pub id: PluginId,
+    /// The file's name.
+    pub name: String,
     /// Number of bytes.
     pub size: u64,
-    /// The component.
-    pub component: Arc<Component>,
+    /// SHA-256 of the bytes, 64 hexadecimal digits in lower case.
+    pub digest: String,
+    /// What is in it.
+    pub program: Program,
+}
+
+/// What a plugin file is.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// A component, compiled and linked.
+    Component(Arc<Component>),
+    /// An executable, and what it tells about itself.
+    Native {
+        /// As in `an ELF executable for amd64`.
+        format: String,
+        /// What its bytes tell.
+        examined: Examined,
+    },
+}
+
+impl Found {
+    /// Its kind: what was asked for, or what the file says.
+    pub fn kind(&self, wanted: Option<PluginKind>) -> Result<PluginKind, CommandError> {
+        let found = match &self.program {
+            Program::Component(component) => Some(component.kind()),
+            Program::Native { examined, .. } => examined.kind(),
+        };
+        // A component of another kind is refused where it is loaded.
+        wanted.or(found).ok_or_else(|| {
+            CommandError::usage(
+                format!("{}: what kind of plugin it is cannot be seen in the file", self.name),
+                "say it with --kind",
+            )
+        })
+    }
+
+    /// Its kind, as far as known, and its name.
+    pub fn id(&self, kind: PluginKind) -> PluginId {
+        PluginId {
+            kind,
+            name: self.name.clone(),
+        }
+    }
 }
 
 impl Workbench {
@@ -57,29 +100,43 @@ impl Workbench {
         };
         let store = Store::open(cache_dir.join("plugins"), config).map_err(|error| unusable(&error))?;
         let program = std::env::current_exe().map_err(|error| unusable(&error))?;
-        let compiler = Compiler::child(program, ["compile".into()]);
+        let compiler = Compiler::child(program.clone(), ["compile".into()]);
         let config = SandboxConfig::new(cache_dir.join("compiled"), compiler);
         let sandbox = Sandbox::new(config).map_err(|error| unusable(&error))?;
         Ok(Self {
             store: Arc::new(store),
             sandbox,
             bundled: bundle.plugins,
+            native: NativeHost::new(Launcher::rollcage(program)),
         })
     }
 
-    /// A registry whose plugins ask `host`, for one plugin: nothing else is loaded.
-    pub fn registry(&self, host: HostServices) -> Registry {
-        self.registry_with(host, Vec::new())
+    /// For all native plugins the same, whatever ConfigMap they are in.
+    #[must_use]
+    pub fn with_native_policy(mut self, policy: Option<EnvironmentPolicy>) -> Self {
+        self.native.policy = policy;
+        self
     }
 
-    /// A registry whose plugins ask `host`, with the bundled plugins.
-    pub fn whole_registry(&self, host: HostServices) -> Registry {
-        self.registry_with(host, self.bundled.clone())
+    /// A registry whose plugins ask `host`, for one plugin: nothing else is loaded. Native plugins see `env`.
+    pub fn registry(&self, host: HostServices, env: BTreeMap<String, String>) -> Registry {
+        self.registry_with(host, env, Vec::new())
     }
 
-    fn registry_with(&self, host: HostServices, bundled: Vec<Bundled>) -> Registry {
+    /// A registry whose plugins ask `host`, with the bundled plugins. Native plugins see `env`.
+    pub fn whole_registry(&self, host: HostServices, env: BTreeMap<String, String>) -> Registry {
+        self.registry_with(host, env, self.bundled.clone())
+    }
+
+    fn registry_with(&self, host: HostServices, env: BTreeMap<String, String>, bundled: Vec<Bundled>) -> Registry {
         let clock = Arc::clone(&host.clock);
-        let loader = ComponentLoader::new(Arc::clone(&self.store), Arc::clone(&self.sandbox), host).without_memory();
+        let native = NativeHost {
+            env,
+            ..self.native.clone()
+        };
+        let loader = PluginLoader::new(Arc::clone(&self.store), Arc::clone(&self.sandbox), host)
+            .with_native(native)
+            .without_memory();
         Registry::new(
             loader,
             Options {
@@ -90,7 +147,7 @@ impl Workbench {
         )
     }
 
-    /// Fetches, compiles and links a file, whatever kind of plugin it is.
+    /// Fetches a file and looks at it; a component is compiled and linked, whatever kind of plugin it is.
     pub async fn load(&self, file: &Path) -> Result<Found, CommandError> {
         let entry = PluginEntry {
             location: location(file)?,
@@ -102,20 +159,53 @@ impl Workbench {
             name,
         };
         let fetched = self.store.fetch(&id, &entry, &NoCluster).await?;
-        id.kind = rollcage_sandbox::kind_of(&fetched.bytes).unwrap_or(id.kind);
-        let component = self.sandbox.load(&id, &fetched.bytes, &fetched.digest.hex()).await?;
+        let identity = identify(&fetched.bytes);
+        let program = if matches!(identity, Identity::Native { .. }) {
+            Program::Native {
+                format: identity.to_string(),
+                examined: examine(&fetched.bytes),
+            }
+        } else {
+            id.kind = rollcage_sandbox::kind_of(&fetched.bytes).unwrap_or(id.kind);
+            Program::Component(self.sandbox.load(&id, &fetched.bytes, &fetched.digest.hex()).await?)
+        };
         Ok(Found {
-            id,
+            name: id.name,
             size: fetched.bytes.len() as u64,
-            component,
+            digest: fetched.digest.hex(),
+            program,
         })
     }
 
-    /// A plugin of its own, outside any registry.
-    pub fn plugin(&self, found: &Found, entry: &PluginEntry) -> Result<Arc<WasmPlugin>, CommandError> {
+    /// Starts a native plugin, initializes it, asks for its type, and lets it quit.
+    pub async fn try_native(&self, file: &Path, id: &PluginId, entry: &PluginEntry) -> Result<String, CommandError> {
+        let entry = PluginEntry {
+            location: location(file)?,
+            ..entry.clone()
+        };
+        let fetched = self.store.fetch(id, &entry, &NoCluster).await?;
+        let executable = self.store.executable(id, &fetched).await?;
+        let plugin = Plugin {
+            id: id.clone(),
+            entry: Arc::new(entry),
+            file: ConfigFile::Rollcage,
+        };
+        let service = self.native.service(&plugin, &executable).await?;
+        let type_name = service.type_name(&Call::default()).await;
+        service.quit().await;
+        type_name.map_err(|error| CommandError::from_call(&id.name, error))
+    }
+
+    /// A component of its own, outside any registry.
+    pub fn component(
+        &self,
+        id: &PluginId,
+        component: &Arc<Component>,
+        entry: &PluginEntry,
+    ) -> Result<Arc<WasmPlugin>, CommandError> {
         Ok(self
             .sandbox
-            .plugin(&found.id, &found.component, entry, HostServices::without_cluster())?)
+            .plugin(id, component, entry, HostServices::without_cluster())?)
     }
 }
 

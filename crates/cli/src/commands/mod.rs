@@ -10,25 +10,41 @@ use std::{
 };
 
 use clap::CommandFactory;
+use rollcage_goplugin::EnvironmentPolicy;
 use rollcage_harness::{CommandError, cache::CacheDir, recording::Tape, workbench::Workbench};
 
 use crate::{
-    args::{Cli, Command, PluginCommand, TapeArgs},
+    args::{Cli, Command, NativeArgs, NativePolicy, PluginCommand, TapeArgs},
     bundled::bundle,
     output::{Out, note},
 };
 
 /// Does what the command line says.
 pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
-    let cache_dir = cli.cache_dir;
+    let tools = |native: &NativeArgs| workbench(cli.cache_dir.clone(), native);
     match cli.command {
-        Command::Dev(args) => dev::run(args, &workbench(cache_dir)?, out).await,
+        Command::Dev(args) => {
+            let tools = tools(&args.native)?;
+            dev::run(args, &tools, out).await
+        }
         Command::Plugin(PluginCommand::New(args)) => plugin::new(&args, out),
         Command::Plugin(PluginCommand::Build(args)) => plugin::build(args, out).await,
-        Command::Plugin(PluginCommand::Inspect(args)) => plugin::inspect(args, &workbench(cache_dir)?, out).await,
-        Command::Plugin(PluginCommand::Call(args)) => plugin::call(args, &workbench(cache_dir)?, out).await,
-        Command::Plugin(PluginCommand::Test(args)) => test::run(args, &workbench(cache_dir)?, out).await,
-        Command::Plugin(PluginCommand::Bench(args)) => plugin::bench(args, &workbench(cache_dir)?, out).await,
+        Command::Plugin(PluginCommand::Inspect(args)) => {
+            let tools = tools(&args.native)?;
+            plugin::inspect(args, &tools, out).await
+        }
+        Command::Plugin(PluginCommand::Call(args)) => {
+            let tools = tools(&args.plugin.native)?;
+            plugin::call(args, &tools, out).await
+        }
+        Command::Plugin(PluginCommand::Test(args)) => {
+            let tools = tools(&args.native)?;
+            test::run(args, &tools, out).await
+        }
+        Command::Plugin(PluginCommand::Bench(args)) => {
+            let tools = tools(&args.plugin.native)?;
+            plugin::bench(args, &tools, out).await
+        }
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rollcage", &mut std::io::stdout());
             Ok(())
@@ -38,7 +54,7 @@ pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
     }
 }
 
-fn workbench(cache_dir: Option<PathBuf>) -> Result<Workbench, CommandError> {
+fn workbench(cache_dir: Option<PathBuf>, native: &NativeArgs) -> Result<Workbench, CommandError> {
     let cache = CacheDir::choose(cache_dir)?;
     if !cache.survives {
         note(&format!(
@@ -46,7 +62,12 @@ fn workbench(cache_dir: Option<PathBuf>) -> Result<Workbench, CommandError> {
             cache.path.display()
         ));
     }
-    Workbench::open(&cache.path, bundle())
+    let policy = native.native_plugins.map(|policy| match policy {
+        NativePolicy::Argo => EnvironmentPolicy::Argo,
+        NativePolicy::Restricted => EnvironmentPolicy::Restricted,
+        NativePolicy::Off => EnvironmentPolicy::Off,
+    });
+    Ok(Workbench::open(&cache.path, bundle())?.with_native_policy(policy))
 }
 
 /// What is done with host calls.

@@ -36,6 +36,7 @@ pub async fn inspect(args: InspectArgs, workbench: &Workbench, out: Out) -> Resu
     let options = inspect::InspectOptions {
         file: args.file,
         entry,
+        kind: args.kind,
         run: args.run,
     };
     let inspection = inspect::inspect(workbench, options).await?;
@@ -89,6 +90,7 @@ fn session(args: PluginArgs) -> Result<SessionOptions, CommandError> {
         entry: args.entry.as_deref().map(parse).transpose()?,
         config: args.config.as_deref().map(parse).transpose()?,
         name: args.name,
+        kind: args.kind,
         allow_http: args.allow_http,
         kube: args.kube,
         deadline: args.deadline,

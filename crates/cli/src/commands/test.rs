@@ -13,6 +13,7 @@ use crate::{args::TestArgs, output::Out, render};
 pub async fn run(args: TestArgs, workbench: &Workbench, out: Out) -> Result<(), CommandError> {
     let options = TestOptions {
         file: args.file,
+        kind: args.kind,
         cases: args.cases,
         filter: args.filter,
         fail_fast: args.fail_fast,

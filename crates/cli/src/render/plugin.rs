@@ -15,6 +15,18 @@ pub fn inspection(inspection: &Inspection) -> Vec<String> {
         vec!["size".into(), format!("{} bytes", inspection.size)],
         vec!["digest".into(), inspection.digest.clone()],
     ];
+    if let Some(native) = &inspection.native {
+        rows.push(vec!["format".into(), native.format.clone()]);
+        for (name, value) in [
+            ("package", &native.package),
+            ("go", &native.go),
+            ("argo-rollouts", &native.argo_rollouts),
+            ("go-plugin", &native.go_plugin),
+            ("type", &native.type_name),
+        ] {
+            rows.extend(value.as_ref().map(|value| vec![name.into(), value.clone()]));
+        }
+    }
     if let Some(capabilities) = &inspection.capabilities {
         rows.push(vec!["supports".into(), capabilities.join(", ")]);
     }
@@ -29,6 +41,9 @@ pub fn inspection(inspection: &Inspection) -> Vec<String> {
         ]);
     }
     let mut lines = table::lines(&rows);
+    if inspection.native.is_some() {
+        return lines;
+    }
     lines.push("imports".to_owned());
     lines.extend(inspection.imports.iter().map(|import| format!("  {import}")));
     lines.push(style::faint("# the least rights that it asks for, for its entry:"));

@@ -33,7 +33,7 @@ use rollcage_api::plugin::PluginKind;
 use crate::{
     error::CommandError,
     recording::{Deck, Tape},
-    workbench::Workbench,
+    workbench::{Program, Workbench},
 };
 
 /// What to test.
@@ -41,6 +41,8 @@ use crate::{
 pub struct TestOptions {
     /// The plugin.
     pub file: PathBuf,
+    /// Its kind, where the file does not tell.
+    pub kind: Option<PluginKind>,
     /// The cases; `cases.yaml` beside the plugin, else in the working directory, when absent.
     pub cases: Option<PathBuf>,
     /// Only cases whose name holds one of these texts; all when empty.
@@ -64,7 +66,7 @@ pub async fn test(
     let cases = Cases::read(&path)?;
     // Kept to the end: the component is compiled and linked once.
     let found = workbench.load(&options.file).await?;
-    let kind = found.id.kind;
+    let kind = found.kind(options.kind)?;
     check_skips(&cases, kind)?;
     let deck = Deck::open(&options.tape)?;
     let mut report = TestReport::new(&path, &options.file, kind);
@@ -78,7 +80,10 @@ pub async fn test(
     }
     if !options.without_conformance && !deck.is_on() {
         let spec = &cases.file.conformance;
-        let conformance = Conformance::prepare(workbench, &options.file, kind, &prepared, spec).await?;
+        let is_native = matches!(found.program, Program::Native { .. });
+        let conformance = Conformance::prepare(workbench, &options.file, kind, &prepared, spec)
+            .await?
+            .of_native(is_native);
         for name in conformance::names(kind) {
             if report.takes(&options, &format!("conformance: {name}")) {
                 let case = conformance.run(name).await?;

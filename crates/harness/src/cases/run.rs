@@ -93,6 +93,7 @@ pub async fn call(
 ) -> Result<Outcome, CommandError> {
     let options = SessionOptions {
         file: file.to_owned(),
+        kind: turn.method.kind(),
         entry: Some(case.entry.clone()),
         config: turn.config.clone(),
         ..SessionOptions::default()

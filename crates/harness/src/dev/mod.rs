@@ -28,7 +28,9 @@ use crate::{
     clock::ScenarioClock,
     error::CommandError,
     manifests::Manifests,
+    native::NativeGround,
     recording::{Deck, Tape},
+    surroundings::Surroundings,
     workbench::Workbench,
 };
 
@@ -83,7 +85,13 @@ pub async fn dev(
     };
     let deck = Deck::open(&options.tape)?;
     let reel = deck.enter("dev", &mut host, Some(Arc::clone(&api)), false)?;
-    let registry = workbench.whole_registry(host);
+    let surroundings = Surroundings {
+        api: Some(Arc::clone(&api)),
+        host: host.clone(),
+    };
+    // To the end of the play.
+    let ground = NativeGround::of(&surroundings).await?;
+    let registry = workbench.whole_registry(host, ground.env());
     let stage = play::Stage {
         api,
         client,
@@ -93,6 +101,7 @@ pub async fn dev(
         namespace,
     };
     let played = play::Play::new(stage, scenario, manifests).run(view).await;
+    drop(ground);
     let differences = deck.leave(&reel);
     deck.finish()?;
     let mut report = played?;

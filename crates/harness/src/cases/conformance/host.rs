@@ -97,6 +97,7 @@ async fn kept(ground: &Ground<'_>) -> Result<(Vec<Value>, super::ground::Objects
     entry.instances.mode = InstanceMode::Warm;
     let options = SessionOptions {
         file: file.to_owned(),
+        kind: Some(ground.kind),
         entry: Some(entry),
         config: ground.turn.config.clone(),
         ..SessionOptions::default()

@@ -118,6 +118,7 @@ async fn capabilities(ground: &Ground<'_>, world: &World) -> Result<Vec<String>,
     let (workbench, file) = ground.tools();
     let options = SessionOptions {
         file: file.to_owned(),
+        kind: Some(ground.kind),
         entry: Some(ground.case.entry.clone()),
         ..SessionOptions::default()
     };
