@@ -3,6 +3,7 @@
 //! ```text
 //! samples   upstream's plugins of every version: the same answers, the same objects left behind
 //! own       our plugin, compiled against every version: every method, every argument, answers to order
+//! faults    the same plugin going wrong in every way that is known: a fault that says so, in time, and nothing left
 //! ```
 
 #![expect(
@@ -12,6 +13,7 @@
     reason = "tests: one that cannot go on fails"
 )]
 
+mod faults;
 mod objects;
 mod own;
 mod samples;

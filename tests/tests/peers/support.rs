@@ -10,7 +10,7 @@ use std::{
 };
 
 use rollcage_api::{plugin::PluginKind, rollout::Verification, step::StepResult};
-use rollcage_core::{Call, CallError, MetricProvider as _, PluginId, Step as _, TrafficRouter as _};
+use rollcage_core::{Call, CallError, Fault, MetricProvider as _, PluginId, Step as _, TrafficRouter as _};
 use rollcage_goplugin::{
     CallLimits, CallRules, Launcher, NativeMetricProvider, NativeStep, NativeTrafficRouter, Service, Spec, to_tracing,
 };
@@ -125,8 +125,6 @@ pub fn spec(kind: PluginKind, name: &str, executable: &Path, folder: &Path) -> S
     };
     let mut spec = Spec::new(id, executable);
     spec.folder = Some(folder.to_owned());
-    spec.env
-        .insert("TMPDIR".to_owned(), folder.to_string_lossy().into_owned());
     spec
 }
 
@@ -140,16 +138,27 @@ pub const RULES: CallRules = CallRules {
 };
 
 impl Ours {
-    pub async fn start(scenario: &Scenario, env: &[(&str, &str)]) -> Result<Self, Box<rollcage_core::Fault>> {
+    async fn start(scenario: &Scenario, env: &[(&str, &str)]) -> Result<Self, Box<Fault>> {
         let folder = tempfile::tempdir().unwrap();
         let mut spec = spec(scenario.kind, scenario.name, &scenario.executable, folder.path());
         spec.arguments.clone_from(&scenario.arguments);
         for (name, value) in env {
             spec.env.insert((*name).to_owned(), (*value).to_owned());
         }
+        Self::launch(folder, &spec, RULES).await
+    }
+
+    /// Starts what `spec` says. Whatever comes of it: what did not start has left nothing in the folder.
+    pub async fn launch(folder: TempDir, spec: &Spec, rules: CallRules) -> Result<Self, Box<Fault>> {
         let log = to_tracing(&spec.plugin);
-        let service = Service::start(&launcher(), &spec, RULES, log).await?;
-        let port = match scenario.kind {
+        let service = match Service::start(&launcher(), spec, rules, log).await {
+            Ok(service) => service,
+            Err(fault) => {
+                nothing_is_left(folder.path()).await;
+                return Err(fault);
+            }
+        };
+        let port = match spec.plugin.kind {
             PluginKind::MetricProvider => Port::Metric(NativeMetricProvider(service.clone())),
             PluginKind::TrafficRouter => Port::Router(NativeTrafficRouter(service.clone())),
             PluginKind::Step => Port::Step(NativeStep(service.clone())),
@@ -164,7 +173,7 @@ impl Ours {
         nothing_is_left(folder.path()).await;
     }
 
-    /// What the port says, as the original's driver would put it.
+    /// The same as [`answer`](Self::answer), as the original's driver would put it.
     pub async fn call(&self, method: &str, input: &Value) -> Value {
         let call = Call::for_namespace("shop");
         if method == "type" {
@@ -173,12 +182,18 @@ impl Ours {
                 Err(error) => failed(&error),
             };
         }
-        let answer = match &self.port {
-            Port::Metric(port) => metric(port, &call, method, input).await,
-            Port::Router(port) => router(port, &call, method, input).await,
-            Port::Step(port) => step(port, &call, method, input).await,
-        };
-        answer.unwrap_or_else(|error| failed(&error))
+        self.answer(&call, method, input)
+            .await
+            .unwrap_or_else(|error| failed(&error))
+    }
+
+    /// What the port says.
+    pub async fn answer(&self, call: &Call, method: &str, input: &Value) -> Result<Value, CallError> {
+        match &self.port {
+            Port::Metric(port) => metric(port, call, method, input).await,
+            Port::Router(port) => router(port, call, method, input).await,
+            Port::Step(port) => step(port, call, method, input).await,
+        }
     }
 }
 

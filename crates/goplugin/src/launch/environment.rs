@@ -32,7 +32,7 @@ impl EnvironmentPolicy {
             return false;
         };
         match name {
-            "PATH" | "HOME" | "TMPDIR" => self != Self::Off,
+            "PATH" | "HOME" => self != Self::Off,
             _ if self != Self::Argo => false,
             "TZ" | "LANG" | "KUBECONFIG" => true,
             _ => {
@@ -45,8 +45,8 @@ impl EnvironmentPolicy {
     }
 }
 
-/// The whole environment of a plugin. Later rules win: what the host passes on, then the entry's `env`, then what go-plugin
-/// itself needs. Nothing that would change the handshake is inherited: neither a certificate nor another socket folder of a
+/// The whole environment of a plugin. Later rules win: what the host passes on and a folder for temporary files that goes with
+/// the plugin, then the entry's `env`, then what go-plugin itself needs. Nothing that would change the handshake is inherited: neither a certificate nor another socket folder of a
 /// host that was itself started as a plugin.
 pub(crate) fn environment(
     policy: EnvironmentPolicy,
@@ -54,8 +54,10 @@ pub(crate) fn environment(
     entry: &BTreeMap<String, String>,
     kind: PluginKind,
     sockets: &Path,
+    temporary: &Path,
 ) -> BTreeMap<OsString, OsString> {
     let mut all: BTreeMap<OsString, OsString> = host.filter(|(name, _)| policy.passes(name)).collect();
+    all.insert("TMPDIR".into(), temporary.into());
     let own = entry.iter().filter(|(name, value)| {
         // Such a variable cannot exist; setting it would fail the launch.
         !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0') && !name.starts_with("PLUGIN_")
@@ -104,7 +106,8 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).into(), (*value).into()))
             .collect();
-        environment(policy, host.into_iter(), &entry, PluginKind::Step, Path::new("/s"))
+        let [sockets, temporary] = ["/s", "/own"].map(Path::new);
+        environment(policy, host.into_iter(), &entry, PluginKind::Step, sockets, temporary)
             .into_iter()
             .map(|(name, value)| (name.into_string().unwrap(), value.into_string().unwrap()))
             .collect()
@@ -122,6 +125,7 @@ mod tests {
         let restricted = names(EnvironmentPolicy::Restricted, &[("LOG", "debug")]);
         assert_eq!(restricted.len(), 3 + 1 + handshake, "{restricted:?}");
         assert_eq!(restricted["LOG"], "debug");
+        assert_eq!([&argo["TMPDIR"], &restricted["TMPDIR"]], ["/own", "/own"]);
     }
 
     #[test]

@@ -172,10 +172,13 @@ pub(crate) async fn launch(launcher: &Launcher, spec: &Spec) -> Result<Launched,
         .map_err(StartError::Folder)?;
     let sockets = folder.path().join("s");
     let work = folder.path().join("w");
+    // What a plugin forgets there goes with it. Older go-plugins also put their sockets there, since they know nothing of
+    // the folder for those.
+    let temporary = folder.path().join("t");
     if sockets.as_os_str().len() + SOCKET_NAME > SOCKET_PATH {
         return Err(StartError::SocketFolder { folder: sockets });
     }
-    for path in [&sockets, &work] {
+    for path in [&sockets, &work, &temporary] {
         prepare(path, spec.identity)?;
     }
     if let Some((uid, gid)) = spec.identity {
@@ -204,11 +207,12 @@ pub(crate) async fn launch(launcher: &Launcher, spec: &Spec) -> Result<Launched,
         &spec.env,
         spec.plugin.kind,
         &sockets,
+        &temporary,
     );
-    // Older go-plugins know nothing of the folder that they are given, and use this one.
-    let shared_temporary = environment
+    // The entry may name another one.
+    let temporary = environment
         .get(std::ffi::OsStr::new("TMPDIR"))
-        .map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+        .map_or(temporary, PathBuf::from);
     let mut command = Command::new(&launcher.program);
     command
         .args(&launcher.arguments)
@@ -249,7 +253,7 @@ pub(crate) async fn launch(launcher: &Launcher, spec: &Spec) -> Result<Launched,
         stdout: stdout.ok_or_else(missing)?.map_err(host)?,
         stderr: stderr.ok_or_else(missing)?.map_err(host)?,
         tasks,
-        sockets: vec![sockets, shared_temporary],
+        sockets: vec![sockets, temporary],
     })
 }
 

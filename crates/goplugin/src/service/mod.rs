@@ -23,7 +23,10 @@ use std::{
 
 use rollcage_core::{Call, CallError, Fault, FaultKind, Phase, PluginId};
 use rollcage_gob::{DecodeError, EncodeError, Encoder, Value, types, wire};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use self::in_play::InPlay;
 use crate::{
@@ -39,6 +42,9 @@ const HUNG_CALLS: u32 = 3;
 
 /// How long a plugin that let a deadline pass may take to say that it lives.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long a process whose connection is gone may take to be seen as ended.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// How long the service may take to be found: it is there before the handshake.
 const DISPENSE: Duration = Duration::from_secs(10);
@@ -266,8 +272,8 @@ async fn keep(
                     break Fault::new(&id, Phase::Call, FaultKind::Deadline, cause, hint);
                 }
                 Some(Notice::Broken(why)) => {
-                    // If it is on its way out, how it ended says more.
-                    if let Some(exit) = plugin.exit() {
+                    // If it is on its way out, how it ended says more: its connection is closed a moment before.
+                    if let Ok(Some(exit)) = timeout(LAST_MOMENT, plugin.ended()).await {
                         break exit_fault(&id, Phase::Call, &exit, &plugin.last_words());
                     }
                     let hint = "it is started again; what it sends is no net/rpc of Argo Rollouts";

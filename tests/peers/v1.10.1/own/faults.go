@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// fault is the way to go wrong, none if empty.
+// fault is the way to go wrong; none if empty, or any other word.
 var fault string
+
+// The pipes themselves: go-plugin puts streams of its own into os.Stdout and os.Stderr. Kept, since an unused one is closed.
+var stdout, stderr = os.NewFile(1, "raw stdout"), os.NewFile(2, "raw stderr")
 
 // Past anything that a test waits for; a process that outlives its test ends by itself.
 func forever() {
@@ -67,7 +70,6 @@ func inInit() string {
 
 // inCall goes wrong in a method, or just before its answer.
 func inCall(fault string) {
-	stdout, stderr := os.NewFile(1, "raw stdout"), os.NewFile(2, "raw stderr")
 	switch fault {
 	case "hang":
 		forever()
