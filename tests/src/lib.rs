@@ -16,6 +16,7 @@
 )]
 
 pub mod faults;
+pub mod lives;
 pub mod oracle;
 pub mod peers;
 pub mod server;

@@ -274,6 +274,10 @@ pub(crate) fn call_fault(
         ),
         Some(exit) => {
             let mut fault = exit_fault(plugin, phase, exit, stderr);
+            if exit.killed == Some(Killed::GivenUp) {
+                // The end is ours; why it came is the fault.
+                fault.kind = error.kind();
+            }
             fault.cause = format!("{error}: {}", fault.cause);
             fault
         }

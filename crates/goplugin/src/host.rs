@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     broker,
-    error::{DispenseError, StartError, call_fault},
+    error::{DispenseError, StartError, call_fault, exit_fault},
     handshake::{self, Address, LINE, LineError},
     launch::{self, Launched, Launcher, Spec},
     logs::{LogSink, LogStream, Logger, SETTLE, Tail},
@@ -209,6 +209,18 @@ impl NativePlugin {
                 let hint = "the plugin does not speak go-plugin's protocol";
                 Fault::new(plugin, Phase::Link, error.kind(), error.to_string(), hint)
             }
+        }
+    }
+
+    /// The fault that its end is: when the host gave it up, the first cause is what became of the connection.
+    pub(crate) fn end_fault(&self, exit: &Exit) -> Fault {
+        let plugin = &self.spec.plugin;
+        match self.session.error() {
+            Some(error) if exit.killed == Some(Killed::GivenUp) => {
+                let error = RpcError::Session(error);
+                call_fault(plugin, Phase::Call, &error, Some(exit), &self.stderr.text())
+            }
+            _ => exit_fault(plugin, Phase::Call, exit, &self.stderr.text()),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The process that tests start: the sandbox's compiler, the launcher of native plugins, and a host that is killed.
+//! The process that tests start: the sandbox's compiler, the launcher of native plugins, a host that is killed, and one that starts
+//! many plugins.
 
 use std::process::ExitCode;
 
@@ -7,6 +8,7 @@ fn main() -> ExitCode {
     match arguments.next().as_deref().and_then(|word| word.to_str()) {
         Some("compile") => rollcage_sandbox::compiler_main(arguments),
         Some("launch") => rollcage_goplugin::launcher_main(arguments),
+        Some("lives") => rollcage_tests::lives::main(arguments),
         Some("serve") => rollcage_tests::victim::main(arguments),
         _ => ExitCode::from(2),
     }

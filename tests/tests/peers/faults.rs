@@ -6,6 +6,7 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
+    process::Command,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -314,10 +315,10 @@ async fn l06_h18_h19_h21_odd_but_well() {
         plugin.end().await;
     };
     let all = stream::iter(plugins.collect::<Vec<_>>()).buffer_unordered(SIDE_BY_SIDE);
-    beside(peers.newest(), async {
+    let others = async {
         tokio::join!(all.for_each(async |()| ()), slow);
-    })
-    .await;
+    };
+    Box::pin(beside(peers.newest(), others)).await;
 }
 
 /// Three calls that hang: the process is replaced, for what hangs in it never ends.
@@ -348,6 +349,32 @@ async fn l06_repeated_hangs_end_the_process() {
     plugin.end().await;
 }
 
+/// Two hundred lives, each with its call, ended in four ways, by a host that does nothing else: it has as many descriptors and
+/// threads as before, no children, and nothing in its folder.
+#[test]
+fn l11_two_hundred_lives_leave_nothing() {
+    let Some(peers) = Peers::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let lives = Command::new(env!("CARGO_BIN_EXE_rollcage-test-child"))
+        .arg("lives")
+        .args([&peers.newest().own(), folder.path()])
+        .args(["200"])
+        .output()
+        .unwrap();
+    assert!(lives.status.success(), "{}", String::from_utf8_lossy(&lives.stderr));
+    let told: Value = serde_json::from_slice(&lives.stdout).unwrap();
+    assert_eq!(told["lives"], 200, "{told}");
+    assert_eq!(told["after"]["descriptors"], told["before"]["descriptors"], "{told}");
+    assert_eq!(told["after"]["children"], json!([]), "{told}");
+    assert_eq!(told["after"]["left"], json!([]), "{told}");
+    // A thread for blocking work may come and go.
+    let threads = |when: &str| told[when]["threads"].as_u64().unwrap();
+    assert!(threads("after") <= threads("before") + 2, "{told}");
+    // What an allocator keeps is not two hundred times anything.
+    let memory = |when: &str| told[when]["residentKib"].as_u64().unwrap();
+    assert!(memory("after") < memory("before") + (20 << 10), "{told}");
+}
+
 /// A fork bomb. Where no cgroup may be made, the host counts and ends all of it; this works as root too, whom
 /// `RLIMIT_NPROC` does not bind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -362,7 +389,7 @@ async fn l09_a_fork_bomb() {
         };
         assert_fault(&row, peers.newest(), &fault);
     };
-    beside(peers.newest(), counted).await;
+    Box::pin(beside(peers.newest(), counted)).await;
     let limited = async {
         let (folder, mut spec, rules) = faulty(peers.newest(), MetricProvider, "bomb");
         spec.patience.start = Duration::from_secs(5);
@@ -372,7 +399,7 @@ async fn l09_a_fork_bomb() {
         // Under a cgroup the limit is never passed: it is silent, or gives up.
         assert!(matches!(fault.kind, Resources | Deadline | Exit), "{fault}");
     };
-    beside(peers.newest(), limited).await;
+    Box::pin(beside(peers.newest(), limited)).await;
 }
 
 /// L03, by dropping the plugin: it has its two seconds, and goes.

@@ -248,10 +248,9 @@ async fn keep(
     let given_up = loop {
         tokio::select! {
             exit = plugin.ended() => {
-                let words = plugin.last_words();
                 break exit.map_or_else(
                     || Fault::new(&id, Phase::Call, FaultKind::Exit, "the plugin's process cannot be ended", ""),
-                    |exit| exit_fault(&id, Phase::Call, &exit, &words),
+                    |exit| plugin.end_fault(&exit),
                 );
             }
             notice = notices.recv() => match notice {
