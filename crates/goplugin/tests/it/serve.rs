@@ -172,6 +172,8 @@ async fn a_host_of_ours_starts_it_and_lets_it_go() {
     for kind in PluginKind::ALL {
         let mut case = Case::of(PROGRAM);
         case.spec.plugin.kind = kind;
+        // Other tests keep the processors busy.
+        case.spec.patience.quit = SOON;
         let plugin = case.start().await.unwrap();
         plugin.ping(SOON).await.unwrap();
         let service = plugin.dispense(CallLimits::default(), SOON).await.unwrap();
