@@ -17,6 +17,7 @@ pub fn alone<F: FnOnce()>(bytes: u64, body: F) {
         let before = memory("VmRSS:");
         body();
         let grown = memory("VmHWM:").saturating_sub(before);
+        println!("{} KiB of memory more, {} allowed", grown >> 10, bytes >> 10);
         assert!(
             grown <= bytes,
             "{grown} bytes of memory were needed, {bytes} are allowed"

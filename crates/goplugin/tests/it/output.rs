@@ -1,12 +1,15 @@
 //! What plugins write.
 
-use rollcage_goplugin::LogStream;
+use std::time::Duration;
+
+use rollcage_goplugin::{LogRecord, LogStream};
+use tokio::time::{sleep, timeout};
 use tracing::Level;
 
 use crate::{
     alone::alone,
     peer::{act, run, slow, started},
-    support::SOON,
+    support::{Case, SOON},
 };
 
 /// Buffers, the runtime's threads, a window or two: not the hundred megabytes that are written.
@@ -60,13 +63,28 @@ fn h20_a_flood_through_the_session() {
     alone(LITTLE, || run(flood("go-stdout")));
 }
 
+/// The log, as soon as it has such a line: it comes by another way than answers do.
+async fn logged(case: &Case, is: impl Fn(&LogRecord) -> bool) -> Vec<LogRecord> {
+    timeout(SOON, async {
+        loop {
+            let all = case.log.lock().unwrap().clone();
+            if all.iter().any(&is) {
+                return all;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it does not log that")
+}
+
 /// The line that ends Go's own host: the peer writes it when it starts.
 #[tokio::test]
 async fn h21_a_log_line_of_the_wrong_types() {
     started!(case, plugin, service);
     act(&service, "nothing", SOON).await.unwrap();
     let strange = r#"{"@level":3,"@message":null}"#;
-    let all = case.log.lock().unwrap().clone();
+    let all = logged(&case, |record| record.message == strange).await;
     let record = all.iter().find(|record| record.message == strange).unwrap();
     assert_eq!((record.level, record.stream), (Level::DEBUG, LogStream::Stderr));
     plugin.quit().await.unwrap();
@@ -79,7 +97,8 @@ async fn h22_a_panic_and_its_trace_are_errors() {
     act(&service, "panic", SOON).await.unwrap_err();
     plugin.ended().await.unwrap();
     case.nothing_is_left().await;
-    let all = case.log.lock().unwrap().clone();
+    // The last line of a trace.
+    let all = logged(&case, |record| record.message.starts_with("created by ")).await;
     let begins = all
         .iter()
         .position(|record| record.message.starts_with("panic: boom in a handler"))
