@@ -29,7 +29,7 @@ async fn end(bench: &Bench, exits: u32) {
 }
 
 #[tokio::test]
-async fn the_first_end_costs_a_start_and_nothing_is_fetched_for_it() {
+async fn l13_the_first_end_costs_a_start_and_nothing_is_fetched_for_it() {
     let bench = bench().await;
     end(&bench, 1).await;
     assert_eq!(bench.line("x/a"), "Ready aa");
@@ -42,7 +42,7 @@ async fn the_first_end_costs_a_start_and_nothing_is_fetched_for_it() {
 }
 
 #[tokio::test]
-async fn one_that_ends_again_and_again_waits_longer_and_longer() {
+async fn l04_one_that_ends_again_and_again_waits_longer_and_longer() {
     let bench = bench().await;
     end(&bench, 1).await;
     let mut before = SignedDuration::ZERO;
@@ -67,7 +67,7 @@ async fn one_that_ends_again_and_again_waits_longer_and_longer() {
 }
 
 #[tokio::test]
-async fn a_start_that_fails_is_a_load_that_fails_and_the_next_one_begins_at_the_location() {
+async fn l12_a_start_that_fails_is_a_load_that_fails_and_the_next_one_begins_at_the_location() {
     let bench = bench().await;
     bench.world.change("file:///a", |site| {
         site.fails = Some((Phase::Init, FaultKind::InitRefused));
