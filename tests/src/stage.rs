@@ -13,7 +13,7 @@ use rollcage_api::{
     rollout::Rollout,
 };
 use rollcage_core::{Call, Fault, MetricProvider, PluginId, PluginSource, host::HostServices};
-use rollcage_registry::{ConfigMap, ConfigMaps, Options, PluginLoader, PluginStatus, Registry};
+use rollcage_registry::{ConfigMap, ConfigMaps, NativeHost, Options, PluginLoader, PluginStatus, Registry};
 use rollcage_sandbox::{Compiler, Sandbox, SandboxConfig, egress::Names};
 use rollcage_store::{Store, StoreConfig};
 use serde_json::{Value, json};
@@ -50,6 +50,15 @@ impl Stage {
 
     /// The same with a resolver of one's own.
     pub fn open_with_names(place: &Place, host: HostServices, names: Option<Arc<dyn Names>>) -> Self {
+        Self::build(place, host, names, None)
+    }
+
+    /// The same with native plugins.
+    pub fn open_with_native(place: &Place, native: NativeHost) -> Self {
+        Self::build(place, HostServices::without_cluster(), None, Some(native))
+    }
+
+    fn build(place: &Place, host: HostServices, names: Option<Arc<dyn Names>>, native: Option<NativeHost>) -> Self {
         // Whoever else installed one: it is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = StoreConfig {
@@ -64,7 +73,10 @@ impl Stage {
             ..SandboxConfig::new(&place.code, place.compiler.clone())
         };
         let sandbox = Sandbox::new(sandbox).unwrap();
-        let loader = PluginLoader::new(store, Arc::clone(&sandbox), host);
+        let mut loader = PluginLoader::new(store, Arc::clone(&sandbox), host);
+        if let Some(native) = native {
+            loader = loader.with_native(native);
+        }
         Self {
             registry: Registry::new(loader, Options::default()),
             sandbox,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! samples   upstream's plugins of every version: the same answers, the same objects left behind
+//! registry  native plugins in the registry: their states, what ends them, and that they are started again
 //! own       our plugin, compiled against every version: every method, every argument, answers to order
 //! faults    the same plugin going wrong in every way that is known: a fault that says so, in time, and nothing left
 //! ```
@@ -16,5 +17,6 @@
 mod faults;
 mod objects;
 mod own;
+mod registry;
 mod samples;
 mod support;
