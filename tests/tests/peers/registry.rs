@@ -66,7 +66,7 @@ impl House {
             if what(&status) {
                 return status;
             }
-            assert!(began.elapsed() < Duration::from_secs(60), "waited in vain: {status:?}");
+            assert!(began.elapsed() < Duration::from_mins(1), "waited in vain: {status:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
