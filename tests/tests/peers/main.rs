@@ -5,6 +5,7 @@
 //! registry  native plugins in the registry: their states, what ends them, and that they are started again
 //! own       our plugin, compiled against every version: every method, every argument, answers to order
 //! faults    the same plugin going wrong in every way that is known: a fault that says so, in time, and nothing left
+//! states    each of those ways that keeps a plugin from serving is that plugin's own state, whatever its kind
 //! ```
 
 #![expect(
@@ -19,4 +20,5 @@ mod objects;
 mod own;
 mod registry;
 mod samples;
+mod states;
 mod support;

@@ -78,9 +78,13 @@ impl Writing {
         Digest::from_hasher(self.hasher.clone())
     }
 
-    /// Syncs the bytes and gives them their name. They are read back, so what is handed on is what is on disk.
+    /// Syncs the bytes and gives them their name. They are read back, so what is handed on is what is on disk. Where the same
+    /// bytes are already, they stay: somebody may be about to execute that very file, with its mode and without a writer.
     pub(crate) fn commit(mut self, disk: &Disk) -> Result<(Vec<u8>, Lease), Problem> {
         let digest = self.digest();
+        if let Some(there) = disk.read(&digest)? {
+            return Ok(there);
+        }
         let folder = disk.blobs();
         let path = folder.join(digest.hex());
         disk.make_room(self.length);
@@ -96,7 +100,15 @@ impl Writing {
             let error = io::Error::other("the bytes that were written are not the ones that are read back");
             return Err(self.problem(&error));
         }
-        let written = self.file.persist(&path).map_err(|error| {
+        let persisted = match self.file.persist_noclobber(&path) {
+            // Somebody was quicker, or this file system cannot tell.
+            Err(error) => match disk.read(&digest)? {
+                Some(there) => return Ok(there),
+                None => error.file.persist(&path),
+            },
+            persisted => persisted,
+        };
+        let written = persisted.map_err(|error| {
             // A sweeper that could not see our lock took the file.
             let retryable = error.error.kind() == io::ErrorKind::NotFound;
             let problem = Problem::storage("cannot write", &path, &error.error);

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -12,6 +12,24 @@ use rollcage_core::{FaultKind, Phase, host::NoCluster};
 use rollcage_store::{Digest, Origin, Store, StoreConfig};
 
 use crate::support::*;
+
+/// Two entries, one plugin: the second fetch must not take the file away under the first one's execution.
+#[tokio::test]
+async fn bytes_that_are_there_stay_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = component(1, 10_000);
+    fs::write(folder.path().join("p.wasm"), &bytes).unwrap();
+    let location = format!("file://{}/p.wasm", folder.path().display());
+    let store = Store::open(folder.path().join("cache"), config()).unwrap();
+    let first = fetch(&store, &entry(&location)).await.unwrap();
+    let kept = || fs::metadata(&first.path).unwrap();
+    store.executable(&id(), &first).await.unwrap();
+    let before = kept();
+    assert_eq!(before.permissions().mode() & 0o777, 0o555);
+    fetch(&store, &entry(&location)).await.unwrap();
+    let after = kept();
+    assert_eq!((after.ino(), after.mode()), (before.ino(), before.mode()));
+}
 
 #[tokio::test]
 async fn files_are_read_relative_and_absolute() {
