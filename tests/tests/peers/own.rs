@@ -284,3 +284,30 @@ async fn a07_step_on_every_version() {
     }
     same_on_every_version(PluginKind::Step, &calls).await;
 }
+
+/// A07, what the original's client carries and its controller refuses: here the call itself says so, and the next is fine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a07_phases_and_delays_that_are_none() {
+    let Some(peers) = Peers::find() else { return };
+    let input =
+        |reply: Value| json!({"rollout": {}, "context": {"pluginName": "test/own", "config": {"reply": reply}}});
+    let scenario = Scenario {
+        kind: PluginKind::Step,
+        name: "test/own",
+        executable: peers.newest().own(),
+        arguments: vec![],
+        calls: vec![
+            ("run", input(json!({"Phase": "Weird"}))),
+            ("run", input(json!({"Phase": "Running", "RequeueAfter": -5}))),
+            ("run", input(json!({"Phase": "successful"}))),
+            ("run", input(json!({"Phase": "Successful"}))),
+        ],
+    };
+    let ours = scenario.by_us(&[]).await;
+    for (call, phase) in [(0, "`Weird`"), (2, "`successful`")] {
+        let fault = ours[call]["fault"].as_str().unwrap();
+        assert!(fault.contains(phase), "{fault}");
+    }
+    assert_eq!(ours[1]["result"]["requeueAfterMs"], 0);
+    assert_eq!(ours[3]["result"]["phase"], "Successful");
+}
