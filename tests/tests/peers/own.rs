@@ -211,9 +211,9 @@ fn router_calls(script: &Value) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A03, A06, A09: every method of a traffic router, with every answer.
+/// Every method of a traffic router, with every answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a03_a06_traffic_router_on_every_version() {
+async fn a03_a06_a09_traffic_router_on_every_version() {
     let mut calls = router_calls(&json!({}));
     calls.extend(
         router_calls(&json!({"error": "the plugin says \"no\""}))
