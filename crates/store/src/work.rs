@@ -10,6 +10,7 @@ use std::{
 
 use http::HeaderMap;
 use rollcage_core::{FaultKind, Phase};
+use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch, task};
 use url::Url;
 
@@ -96,6 +97,9 @@ impl Work {
     async fn run_once(&self, task: &Task, progress: &watch::Sender<Transfer>) -> Result<Obtained, Problem> {
         match &task.location {
             Location::File(path) => {
+                if let Some(obtained) = self.copied_before(task, path).await? {
+                    return Ok(obtained);
+                }
                 let (disk, path, max) = (Arc::clone(&self.disk), path.clone(), self.config.max_plugin.0);
                 let writing = blocking(move || copy(&disk, &path, max)).await?;
                 self.finish(task, writing, progress).await
@@ -112,6 +116,36 @@ impl Work {
             }
             Location::Oci(_) => Err(Problem::entry("oci:// locations are not enabled yet", "")),
         }
+    }
+
+    /// The bytes of a file that is in the cache already: an executable has tens of megabytes, which are not written again
+    /// and synced at every start. What keeps the file from being read is told by the copy.
+    async fn copied_before(&self, task: &Task, path: &Path) -> Result<Option<Obtained>, Problem> {
+        let (disk, path, max, pinned) = (
+            Arc::clone(&self.disk),
+            path.to_owned(),
+            self.config.max_plugin.0,
+            task.pinned,
+        );
+        blocking(move || {
+            let Some(digest) = digest_of(&path, max).filter(|digest| pinned.is_none_or(|pinned| pinned == *digest))
+            else {
+                return Ok(None);
+            };
+            let Some((bytes, lease)) = disk.read(&digest)? else {
+                return Ok(None);
+            };
+            if let Some(problem) = identify(&bytes).problem() {
+                return Err(problem);
+            }
+            Ok(Some(Obtained {
+                digest,
+                bytes: bytes.into(),
+                lease,
+                origin: Origin::Location,
+            }))
+        })
+        .await
     }
 
     fn bundled(&self, name: &str) -> Result<&'static [u8], Problem> {
@@ -219,6 +253,26 @@ impl Work {
         })
         .await
     }
+}
+
+/// The digest of a regular file of at most `max` bytes that can be read.
+fn digest_of(path: &Path, max: u64) -> Option<Digest> {
+    let metadata = std::fs::metadata(path).ok()?;
+    if !metadata.is_file() || metadata.len() > max {
+        return None;
+    }
+    let mut hasher = Sha256::new();
+    let mut file = File::open(path).ok()?.take(max);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    Some(Digest::from_hasher(hasher))
 }
 
 /// Copies a file into the cache.
