@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use rollcage_api::plugin::{HttpGrant, KubernetesGrant, Permissions, PluginEntry, PluginKind};
-use rollcage_goplugin::Examined;
+use rollcage_goplugin::{Examined, examine};
 use rollcage_registry::NATIVE_CONTRACT;
 use rollcage_sandbox::Component;
 use serde::Serialize;
@@ -100,7 +100,7 @@ pub async fn inspect(workbench: &Workbench, options: InspectOptions) -> Result<I
     let found = workbench.load(&options.file).await?;
     match &found.program {
         Program::Component(component) => inspect_component(workbench, &options, &found, component).await,
-        Program::Native { format, examined } => inspect_native(workbench, &options, &found, format, examined).await,
+        Program::Native { format, bytes } => inspect_native(workbench, &options, &found, format, &examine(bytes)).await,
     }
 }
 

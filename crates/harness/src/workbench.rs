@@ -7,7 +7,7 @@ use rollcage_core::{
     Call, PluginId,
     host::{HostServices, NoCluster},
 };
-use rollcage_goplugin::{EnvironmentPolicy, Examined, Launcher, examine};
+use rollcage_goplugin::{EnvironmentPolicy, Launcher, examine};
 pub use rollcage_registry::Bundled;
 use rollcage_registry::{ConfigFile, NativeHost, Options, Plugin, PluginLoader, Registry};
 use rollcage_sandbox::{Compiler, Component, Sandbox, SandboxConfig, WasmPlugin};
@@ -55,20 +55,20 @@ pub enum Program {
     Native {
         /// As in `an ELF executable for amd64`.
         format: String,
-        /// What its bytes tell.
-        examined: Examined,
+        /// Its bytes: to look through them takes a while, and is done where it is needed.
+        bytes: Arc<[u8]>,
     },
 }
 
 impl Found {
     /// Its kind: what was asked for, or what the file says.
     pub fn kind(&self, wanted: Option<PluginKind>) -> Result<PluginKind, CommandError> {
-        let found = match &self.program {
+        let found = || match &self.program {
             Program::Component(component) => Some(component.kind()),
-            Program::Native { examined, .. } => examined.kind(),
+            Program::Native { bytes, .. } => examine(bytes).kind(),
         };
         // A component of another kind is refused where it is loaded.
-        wanted.or(found).ok_or_else(|| {
+        wanted.or_else(found).ok_or_else(|| {
             CommandError::usage(
                 format!("{}: what kind of plugin it is cannot be seen in the file", self.name),
                 "say it with --kind",
@@ -163,7 +163,7 @@ impl Workbench {
         let program = if matches!(identity, Identity::Native { .. }) {
             Program::Native {
                 format: identity.to_string(),
-                examined: examine(&fetched.bytes),
+                bytes: fetched.bytes.clone(),
             }
         } else {
             id.kind = rollcage_sandbox::kind_of(&fetched.bytes).unwrap_or(id.kind);

@@ -14,6 +14,7 @@ mod dev;
 mod help;
 mod inspect;
 mod launch;
+mod native;
 mod new;
 mod prometheus;
 mod recording;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::{prepare::PreparedTurn, run::end_json},
-    ground::{Ground, Verdict, objects, other_objects, typed},
+    ground::{Ground, Verdict, objects, other_objects, same_end, typed},
     meddler::{Meddler, Plan},
 };
 use crate::{
@@ -77,7 +77,7 @@ pub async fn restart(ground: &Ground<'_>) -> Result<Verdict, CommandError> {
         ends.push(end_json(&ground.call(&world, &turn).await?.answer));
     }
     for (index, (kept, new)) in kept.iter().zip(&ends).enumerate() {
-        if kept != new {
+        if !same_end(kept, new) {
             let (kept, new) = (matching::shown(kept), matching::shown(new));
             let how = format!(
                 "call {} ends with {new} in a new host, and with {kept} in a kept instance",
