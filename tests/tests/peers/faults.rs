@@ -182,7 +182,7 @@ fn faulty(version: &Version, kind: PluginKind, fault: &str) -> (tempfile::TempDi
 }
 
 /// A call of the kind's most usual method.
-async fn ask(plugin: &Ours, kind: PluginKind, script: &Value) -> Result<Value, CallError> {
+pub async fn ask(plugin: &Ours, kind: PluginKind, script: &Value) -> Result<Value, CallError> {
     let (method, input) = match kind {
         MetricProvider => ("run", json!({"analysisRun": {}, "metric": objects::metric(script)})),
         TrafficRouter => {

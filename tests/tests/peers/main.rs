@@ -6,6 +6,7 @@
 //! own       our plugin, compiled against every version: every method, every argument, answers to order
 //! faults    the same plugin going wrong in every way that is known: a fault that says so, in time, and nothing left
 //! states    each of those ways that keeps a plugin from serving is that plugin's own state, whatever its kind
+//! slow      what only waits, with everyday's times
 //! ```
 
 #![expect(
@@ -20,5 +21,6 @@ mod objects;
 mod own;
 mod registry;
 mod samples;
+mod slow;
 mod states;
 mod support;
