@@ -58,6 +58,7 @@ async fn long_and_idle(version: &Version) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "waits for a minute"]
 async fn h14_l07_y02_the_times_of_everyday() {
     let Some(peers) = Peers::find() else { return };
     tokio::join!(
