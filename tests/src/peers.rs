@@ -101,6 +101,11 @@ impl Version {
         self.folder.join("step-plugin-e2e")
     }
 
+    /// An example of go-plugin's own, which is no plugin of Argo's; of the newest version alone.
+    pub fn example(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// Our own plugin, of every kind that the version has.
     pub fn own(&self) -> PathBuf {
         self.folder.join("own")

@@ -7,10 +7,16 @@ tool (
 	github.com/argoproj/argo-rollouts/test/cmd/step-plugin-e2e
 	github.com/argoproj/argo-rollouts/test/cmd/step-plugin-sample
 	github.com/argoproj/argo-rollouts/test/cmd/trafficrouter-plugin-sample
+	github.com/hashicorp/go-plugin/examples/basic/plugin
+	github.com/hashicorp/go-plugin/examples/grpc/plugin-go-grpc
 )
 
 require (
 	github.com/argoproj/argo-rollouts v1.10.1
+	github.com/hashicorp/go-plugin v1.7.0
+)
+
+require (
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect
 	github.com/emicklei/go-restful/v3 v3.12.2 // indirect
 	github.com/expr-lang/expr v1.17.7 // indirect
@@ -27,7 +33,6 @@ require (
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/grpc-ecosystem/grpc-gateway v1.16.0 // indirect
 	github.com/hashicorp/go-hclog v1.6.3 // indirect
-	github.com/hashicorp/go-plugin v1.7.0
 	github.com/hashicorp/yamux v0.1.2 // indirect
 	github.com/josharian/intern v1.0.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect

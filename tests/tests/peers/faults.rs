@@ -442,3 +442,33 @@ async fn h15_h16_another_kind_and_no_program() {
     };
     assert_eq!((fault.phase, fault.kind), (Phase::Link, NotAPlugin), "{fault}");
 }
+
+/// go-plugin's own examples: plugins of other programs, one of them over gRPC.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h11_h15_n04_plugins_of_other_programs() {
+    let Some(peers) = Peers::find() else { return };
+    for (example, their_cookie, says) in [
+        ("plugin", None, "This binary is a plugin"),
+        ("plugin", Some("hello"), "unknown plugin type: RpcMetricProviderPlugin"),
+        ("plugin-go-grpc", Some("hello"), "grpc"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spec = spec(
+            MetricProvider,
+            "test/own",
+            &peers.newest().example(example),
+            folder.path(),
+        );
+        spec.env
+            .extend(their_cookie.map(|cookie| ("BASIC_PLUGIN".to_owned(), cookie.to_owned())));
+        let Err(fault) = Ours::launch(folder, &spec, RULES).await else {
+            panic!("{example} started");
+        };
+        assert_eq!(
+            (fault.phase, fault.kind),
+            (Phase::Link, WrongContract),
+            "{example}: {fault}"
+        );
+        assert!(fault.cause.contains(says), "{example}: {fault}");
+    }
+}
