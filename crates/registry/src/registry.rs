@@ -101,12 +101,14 @@ impl Registry {
     /// Wants what the ConfigMaps say now. Plugins whose entries are the same are not touched; the others load beside
     /// what serves; those that are gone stop.
     pub fn configure(&self, maps: &ConfigMaps) {
-        let inner = &self.inner;
-        let mut supervision = inner.lock();
-        let Configuration { plugins, notes } = config::read(&inner.options.bundled, maps, &mut supervision.remembered);
-        supervision.notes = notes;
-        inner.want(&mut supervision, plugins);
-        inner.publish_locked(&supervision);
+        let mut supervision = self.inner.lock();
+        let read = config::read(&self.inner.options.bundled, maps, &mut supervision.remembered);
+        self.inner.want_locked(&mut supervision, read);
+    }
+
+    /// Wants just this, wherever it was read; otherwise as [`configure`](Self::configure).
+    pub fn want(&self, configuration: Configuration) {
+        self.inner.want_locked(&mut self.inner.lock(), configuration);
     }
 
     /// All states, now and whenever one changes.
@@ -257,6 +259,12 @@ impl Inner {
             format!("plugin {} not configured in configmap", id.name),
             hint,
         )
+    }
+
+    fn want_locked(self: &Arc<Self>, supervision: &mut Supervision, configuration: Configuration) {
+        supervision.notes = configuration.notes;
+        self.want(supervision, configuration.plugins);
+        self.publish_locked(supervision);
     }
 
     fn want(self: &Arc<Self>, supervision: &mut Supervision, wanted: BTreeMap<PluginId, Wanted>) {

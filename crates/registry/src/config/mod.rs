@@ -8,6 +8,7 @@
 
 mod check;
 mod grants;
+mod single;
 mod text;
 
 use std::{
@@ -19,6 +20,8 @@ use std::{
 use rollcage_api::plugin::{PluginEntry, PluginKind};
 use rollcage_core::{Fault, FaultKind, Phase, PluginId};
 use serde::Serialize;
+
+pub use self::single::single;
 
 /// Entries of one key at most: a ConfigMap holds 1 MiB, and every entry is a state to be kept and shown.
 pub const MAX_ENTRIES: usize = 1000;
@@ -32,6 +35,9 @@ pub enum ConfigFile {
     /// None: the plugin comes with the program. Both ConfigMaps override it by kind and name.
     #[serde(rename = "bundled")]
     Bundled,
+    /// None: a file with this entry alone.
+    #[serde(rename = "entry file")]
+    Entry,
     /// Argo's own, shared with the stock controller and never written by us.
     #[serde(rename = "argo-rollouts-config")]
     Argo,
@@ -44,10 +50,11 @@ impl ConfigFile {
     /// Both ConfigMaps, the overriding one last.
     pub const ALL: [Self; 2] = [Self::Argo, Self::Rollcage];
 
-    /// The ConfigMap's name; `bundled` when there is none.
+    /// The ConfigMap's name; `bundled` or `entry file` when there is none.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bundled => "bundled",
+            Self::Entry => "entry file",
             Self::Argo => "argo-rollouts-config",
             Self::Rollcage => "rollcage-config",
         }
@@ -102,7 +109,10 @@ impl Source {
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.file, self.kind.config_key())?;
+        write!(f, "{}", self.file)?;
+        if self.file != ConfigFile::Entry {
+            write!(f, ", {}", self.kind.config_key())?;
+        }
         if self.line > 0 {
             write!(f, ", line {}", self.line)?;
         }

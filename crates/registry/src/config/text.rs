@@ -63,6 +63,10 @@ pub(super) fn items(text: &str) -> Result<Vec<Item>, Wrong> {
 }
 
 impl Item {
+    pub(super) fn new(document: Document) -> Self {
+        Self { document }
+    }
+
     pub(super) fn line(&self) -> usize {
         self.document.mark().line
     }
