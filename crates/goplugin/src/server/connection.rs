@@ -16,7 +16,8 @@ use crate::yamux::{Role, Session, Socket, Stream, Times};
 /// How long a peer may take to open its three streams.
 const OPENING: Duration = Duration::from_secs(30);
 
-/// How long a farewell may take to get through the socket.
+/// How long the answer to a farewell may take to get through the socket, and how long the host may then take to close its
+/// side: a connection that ends under its hands is none that it would call graceful.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Size of a message on the control stream: headers, numbers and names.
@@ -48,6 +49,7 @@ pub(super) async fn serve(socket: UnixStream, plugin: Arc<Plugin>, quit: Arc<Not
     let streams = broker.run(session.clone());
     tokio::pin!(control, streams);
     let mut serving = JoinSet::new();
+    let _closed = Closed(session.clone());
     loop {
         tokio::select! {
             // As go-plugin: a connection ends with its control stream.
@@ -63,10 +65,24 @@ pub(super) async fn serve(socket: UnixStream, plugin: Arc<Plugin>, quit: Arc<Not
             }
             Some(_) = serving.join_next() => {}
             () = farewell.notified() => {
-                let _ = timeout(FAREWELL, session.flushed()).await;
+                let _ = timeout(FAREWELL, async {
+                    session.flushed().await;
+                    session.ended().await;
+                })
+                .await;
                 quit.notify_one();
             }
         }
+    }
+}
+
+/// Closes the session before its streams are dropped, which would reset them: Go throws away what it has not read of a
+/// stream that is reset.
+struct Closed(Arc<Session>);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -69,10 +69,12 @@ struct Asked {
 async fn asked(run: Option<AnalysisRun>, mut metric: Metric, served: &dyn Served) -> Result<Asked, String> {
     let mut run = run.ok_or(NO_RUN)?;
     let call = call_of_run(&mut run);
-    own_configuration(&mut metric.provider.plugin, &served.name())?;
     let provider = served.metric_provider(&call.namespace).await;
+    let provider = provider.map_err(|fault| text(&untried(fault)))?;
+    // Only now is the name known for sure.
+    own_configuration(&mut metric.provider.plugin, &served.name())?;
     Ok(Asked {
-        provider: provider.map_err(|fault| text(&untried(fault)))?,
+        provider,
         call,
         run: Arc::new(run),
         metric,
@@ -122,15 +124,15 @@ async fn collect(args: Collected, served: &dyn Served) -> RpcError {
 /// Argo tells neither whose metric it is nor which of its values are secret.
 async fn metadata(mut metric: Metric, served: &dyn Served) -> Metadata {
     let error = |text: String| Metadata::from([("error".to_owned(), text)]);
-    if let Err(text) = own_configuration(&mut metric.provider.plugin, &served.name()) {
-        return error(text);
-    }
     let provider = match served.metric_provider("").await {
         Ok(provider) => provider,
         // An entry for some namespaces only: nobody knows whether this is one of them, and facts are not worth an error.
         Err(fault) if fault.kind == FaultKind::NotUsableHere => return Metadata::new(),
         Err(fault) => return error(text(&untried(fault))),
     };
+    if let Err(text) = own_configuration(&mut metric.provider.plugin, &served.name()) {
+        return error(text);
+    }
     match provider.get_metadata(&Call::default(), &metric).await {
         Ok(metadata) => metadata,
         Err(failed) => error(text(&failed)),

@@ -63,7 +63,7 @@ const NOT_ACCEPTED: Duration = Duration::from_millis(100);
 /// An `Err` is why there is none now; it is the answer of the call, and the next call asks again.
 #[async_trait]
 pub trait Served: Send + Sync + fmt::Debug + 'static {
-    /// The plugin's name, which is the key of its configuration in metrics and Rollouts.
+    /// The plugin's name, which is the key of its configuration in metrics and Rollouts. Asked after the port of a call.
     fn name(&self) -> String;
     /// The metric provider, for an object of `namespace`.
     async fn metric_provider(&self, namespace: &str) -> Result<Arc<dyn MetricProvider>, Box<Fault>>;

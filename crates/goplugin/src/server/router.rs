@@ -90,13 +90,11 @@ struct Asked {
 
 async fn asked(rollout: Rollout, served: &dyn Served) -> Result<Asked, String> {
     let call = call_of_rollout(&rollout);
-    let rollout = routed(rollout, &served.name())?;
     let router = served.traffic_router(&call.namespace).await;
-    Ok(Asked {
-        router: router.map_err(|fault| text(&untried(fault)))?,
-        call,
-        rollout,
-    })
+    let router = router.map_err(|fault| text(&untried(fault)))?;
+    // Only now is the name known for sure.
+    let rollout = routed(rollout, &served.name())?;
+    Ok(Asked { router, call, rollout })
 }
 
 async fn verify(args: WeightArgs<Rollout, Destinations>, served: &dyn Served) -> VerifyWeightResponse {

@@ -50,13 +50,13 @@ async fn step(operation: Operation, args: Args, served: &dyn Served) -> StepResp
     let (Some(rollout), Some(mut context)) = (args.rollout, args.context) else {
         return error(said("the host sent no Rollout, or no context of the step".to_owned()));
     };
-    // Argo knows the plugin by the name of its entry, which need not be that of the component's.
-    context.plugin_name = served.name();
     let call = call_of_rollout(&rollout);
     let plugin = match served.step(&call.namespace).await {
         Ok(plugin) => plugin,
         Err(fault) => return error(failed(&untried(fault))),
     };
+    // Argo knows the plugin by the name of its entry, which need not be that of the component's.
+    context.plugin_name = served.name();
     let rollout = Arc::new(rollout);
     let answer: BoxFuture<'_, Result<StepResult, CallError>> = match operation {
         Operation::Run => plugin.run(&call, &rollout, &context),
