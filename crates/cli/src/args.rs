@@ -56,6 +56,9 @@ pub enum Command {
     /// Create, look into, call and measure plugins, without a cluster.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Serve a component to the stock Argo Rollouts controller, which starts this as one of its plugins.
+    #[command(after_help = SHIM_EXAMPLES)]
+    Shim(ShimArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  rollcage completion bash > /etc/bash_completion.d/rollcage")]
     Completion {
@@ -86,6 +89,29 @@ pub struct NativeArgs {
     /// restricted for all others].
     #[arg(long, value_enum, value_name = "POLICY")]
     pub native_plugins: Option<NativePolicy>,
+}
+
+const SHIM_EXAMPLES: &str = "Example, in the ConfigMap argo-rollouts-config:
+  metricProviderPlugins: |-
+    - name: example/prometheus
+      location: file:///opt/rollcage/rollcage
+      args: [shim, --entry, /etc/rollcage/prometheus.yaml]
+
+docs/shim.md shows the whole of it. Started by hand it only says what it is for (exit status 1).";
+
+/// Arguments of `shim`.
+#[derive(Debug, Args)]
+pub struct ShimArgs {
+    /// File with one plugin entry as in the ConfigMap: the component's. Read again when it changes.
+    #[arg(long, value_name = "E.yaml", conflicts_with = "entry_from_configmap")]
+    pub entry: Option<PathBuf>,
+    /// Reads the component's entry from the ConfigMap rollcage-config, else argo-rollouts-config, of the controller's
+    /// namespace, and again when it changes.
+    #[arg(long)]
+    pub entry_from_configmap: bool,
+    /// Name of the component's entry [default: the one written in E.yaml, else the shim's own in argo-rollouts-config].
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub name: Option<String>,
 }
 
 /// Arguments of `dev`.

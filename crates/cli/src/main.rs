@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use args::{Cli, Command};
 use clap::Parser;
 use output::Out;
+use rollcage_goplugin::server::HclogFormat;
 use rollcage_harness::CommandError;
+use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     // Not in the command line that people see, and read before it: a plugin's own arguments follow.
@@ -26,13 +28,7 @@ fn main() -> ExitCode {
     if let Command::Compile { args } = cli.command {
         return rollcage_sandbox::compiler_main(args.into_iter());
     }
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("ROLLCAGE_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    log(&cli.command);
     let out = Out::new(cli.output);
     let ended = runtime().and_then(|runtime| runtime.block_on(commands::run(cli, out)));
     match ended {
@@ -41,6 +37,21 @@ fn main() -> ExitCode {
             out.error(&error);
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Logs go to standard error: for people, or, in a shim, for the controller that has started it.
+fn log(command: &Command) {
+    let for_host = matches!(command, Command::Shim(_));
+    let filter = EnvFilter::try_from_env("ROLLCAGE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(if for_host { "info" } else { "error" }));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if for_host {
+        subscriber.event_format(HclogFormat).init();
+    } else {
+        subscriber.init();
     }
 }
 

@@ -1,9 +1,10 @@
-//! Kubernetes loops: AnalysisRuns to their verdicts.
+//! What runs in a cluster: AnalysisRuns to their verdicts, and a component inside the stock controller.
 //!
 //! ```text
 //! the caller's queue -> analysis (one pass over one AnalysisRun) -> ports of rollcage-core (plugins), kube client
 //!                        |-> events (core/v1 Events)   |-> guard (never act on what is older than our own write)
-//! a plugin's host call -> cluster (Kubernetes objects and Secrets for plugins)
+//! a plugin's host call -> cluster (Kubernetes objects and Secrets for plugins) <- connect (which cluster, which namespace)
+//! the stock controller's call -> shim (a go-plugin server) -> ports of rollcage-registry
 //! ```
 //!
 //! Invariants: decisions are `rollcage-core`'s; state is in Kubernetes objects alone; every write carries the version of
@@ -12,9 +13,11 @@
 
 pub mod analysis;
 pub mod cluster;
+pub mod connect;
 mod error;
 mod events;
 mod guard;
+pub mod shim;
 
 pub use analysis::{AnalysisReconciler, Outcome};
 pub use error::{Doing, ReconcileError};

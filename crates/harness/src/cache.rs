@@ -15,12 +15,17 @@ pub struct CacheDir {
 
 impl CacheDir {
     /// `flag` (which also carries ROLLCAGE_CACHE_DIR), else `$XDG_CACHE_HOME/rollcage` (`~/.cache/rollcage` where that
-    /// is not set, as the XDG specification says), else a private folder in TMPDIR.
+    /// is not set, as the XDG specification says), else, or where that cannot be made (a container's file system is often
+    /// read-only), a private folder in TMPDIR.
     pub fn choose(flag: Option<PathBuf>) -> Result<Self, CommandError> {
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let wanted = flag
-            .or_else(|| absolute("XDG_CACHE_HOME").map(|path| path.join("rollcage")))
-            .or_else(|| absolute("HOME").map(|path| path.join(".cache/rollcage")));
+        let usual = || {
+            absolute("XDG_CACHE_HOME")
+                .map(|path| path.join("rollcage"))
+                .or_else(|| absolute("HOME").map(|path| path.join(".cache/rollcage")))
+                .filter(|path| create_private(path).is_ok())
+        };
+        let wanted = flag.or_else(usual);
         let survives = wanted.is_some();
         let path =
             wanted.unwrap_or_else(|| env::temp_dir().join(format!("rollcage-{}", rustix::process::geteuid().as_raw())));

@@ -128,6 +128,13 @@ impl Workbench {
         self.registry_with(host, env, self.bundled.clone())
     }
 
+    /// A registry of components whose plugins ask `host`, for what runs in a cluster: it remembers what served, for the day
+    /// when the wanted bytes cannot be had.
+    pub fn serving_registry(&self, host: HostServices) -> Registry {
+        let loader = PluginLoader::new(Arc::clone(&self.store), Arc::clone(&self.sandbox), host);
+        Registry::new(loader, Options::default())
+    }
+
     fn registry_with(&self, host: HostServices, env: BTreeMap<String, String>, bundled: Vec<Bundled>) -> Registry {
         let clock = Arc::clone(&host.clock);
         let native = NativeHost {

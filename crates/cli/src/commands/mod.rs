@@ -2,6 +2,7 @@
 
 mod dev;
 mod plugin;
+mod shim;
 mod test;
 
 use std::{
@@ -45,6 +46,7 @@ pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
             let tools = tools(&args.plugin.native)?;
             plugin::bench(args, &tools, out).await
         }
+        Command::Shim(args) => shim::run(args, cli.cache_dir.clone()).await,
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rollcage", &mut std::io::stdout());
             Ok(())

@@ -2,7 +2,7 @@
 
 use crate::support::{rollcage, root, run};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &[],
     &["dev"],
     &["plugin"],
@@ -12,6 +12,7 @@ const COMMANDS: [&[&str]; 10] = [
     &["plugin", "test"],
     &["plugin", "bench"],
     &["plugin", "build"],
+    &["shim"],
     &["completion"],
 ];
 

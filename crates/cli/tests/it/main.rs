@@ -19,5 +19,6 @@ mod new;
 mod prometheus;
 mod recording;
 mod schema;
+mod shim;
 mod support;
 mod test;
