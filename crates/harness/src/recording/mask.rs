@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use base64::{
-    Engine,
-    prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD},
-};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use rollcage_apiserver::ApiServer;
 use rollcage_core::secret::{MASK, Masker};
+use rollcage_sandbox::egress::shapes;
 use serde_json::Value;
 
 use super::format::{Body, HttpExchange, KubernetesExchange};
@@ -25,61 +23,9 @@ const HEADERS: [&str; 5] = [
     "x-api-key",
 ];
 
-/// Masks these values, also as they stand in addresses, forms, JSON and base64.
+/// Masks these values, in every shape that they take on their way.
 pub fn masker(values: impl IntoIterator<Item = String>) -> Masker {
-    let mut all = Vec::new();
-    for value in values {
-        let trimmed = value.trim().to_owned();
-        for value in [&value, &trimmed] {
-            all.extend(shapes(value));
-        }
-        // What comes after `Bearer ` or `Basic ` is used without it, too.
-        if let Some((_, token)) = trimmed.split_once(' ')
-            && token.len() >= UNREAD
-        {
-            all.extend(shapes(token));
-        }
-    }
-    Masker::new(all)
-}
-
-fn shapes(value: &str) -> Vec<String> {
-    if value.is_empty() {
-        return Vec::new();
-    }
-    let json = Value::from(value).to_string();
-    let mut url = reqwest::Url::parse("http://shape.invalid/").ok();
-    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
-    let mut shapes = vec![value.to_owned()];
-    shapes.extend(json.map(str::to_owned));
-    if let Some(url) = &mut url {
-        url.query_pairs_mut().append_pair("v", value);
-        shapes.extend(
-            url.query()
-                .and_then(|query| query.strip_prefix("v="))
-                .map(str::to_owned),
-        );
-        shapes.extend(
-            url.query()
-                .and_then(|query| query.strip_prefix("v="))
-                .map(|query| query.replace('+', "%20")),
-        );
-        url.set_query(Some(value));
-        shapes.extend(url.query().map(str::to_owned));
-        url.set_path(value);
-        shapes.push(url.path().trim_start_matches('/').to_owned());
-    }
-    if value.len() >= UNREAD {
-        for engine in [
-            &BASE64_STANDARD,
-            &BASE64_STANDARD_NO_PAD,
-            &BASE64_URL_SAFE,
-            &BASE64_URL_SAFE_NO_PAD,
-        ] {
-            shapes.push(engine.encode(value));
-        }
-    }
-    shapes
+    Masker::new(values.into_iter().flat_map(|value| shapes(&value)))
 }
 
 /// Values of all Secrets of an API, but for the shortest.
@@ -153,7 +99,7 @@ pub fn body(body: &Body, masker: &Masker) -> Body {
 pub fn kubernetes(mut exchange: KubernetesExchange, masker: &Masker) -> KubernetesExchange {
     for value in [&mut exchange.request, &mut exchange.answer] {
         hide_secrets(value);
-        mask(value, masker);
+        masker.mask_json(value);
     }
     exchange
 }
@@ -174,22 +120,6 @@ fn hide_secrets(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(hide_secrets),
         _ => {}
-    }
-}
-
-/// Masks all texts of a value, keys included.
-pub fn mask(value: &mut Value, masker: &Masker) {
-    match value {
-        Value::String(text) => *text = masker.mask(text).into_owned(),
-        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, masker)),
-        Value::Object(fields) => {
-            let shown = std::mem::take(fields).into_iter().map(|(key, mut value)| {
-                mask(&mut value, masker);
-                (masker.mask(&key).into_owned(), value)
-            });
-            *fields = shown.collect();
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -216,7 +146,7 @@ mod tests {
             form.to_string(),
             serde_json::json!({"token": secret}).to_string(),
             BASE64_STANDARD.encode(secret),
-            BASE64_URL_SAFE_NO_PAD.encode(secret),
+            BASE64_STANDARD.encode(secret).trim_end_matches('=').to_owned(),
         ] {
             let shown = masker.mask(&text);
             assert!(shown.contains(MASK), "{text}: {shown}");

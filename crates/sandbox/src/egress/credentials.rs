@@ -13,8 +13,9 @@ use rollcage_core::{host::Secrets, secret::SharedMasker};
 use super::{
     error::{EgressError, GrantError},
     headers::is_hosts_own,
-    mask::{Patterns, shapes},
+    mask::Patterns,
     server::{HostPattern, Server},
+    shapes::shapes,
     target::Target,
 };
 
