@@ -16,8 +16,10 @@ use serde_json::Value;
 
 use rules::{RULES, Rule};
 
-/// How many kinds of differences there are.
-pub(crate) const DIFFERENCES: usize = RULES.len();
+/// Rows of the page on compatibility by which answers may differ.
+pub(crate) fn differences() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.row)
+}
 
 /// Another seed gives other cases.
 const SEED: &str = "ROLLCAGE_ANALYSIS_SEED";

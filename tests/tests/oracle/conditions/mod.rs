@@ -15,8 +15,10 @@ use serde_json::{Value as Json, json};
 
 use measured::Measured;
 
-/// How many kinds of differences there are.
-pub(crate) const DIFFERENCES: usize = rules::RULES.len();
+/// Rows of the page on compatibility by which outcomes may differ.
+pub(crate) fn differences() -> impl Iterator<Item = &'static str> {
+    rules::RULES.iter().map(|rule| rule.row)
+}
 
 /// A condition, and the result of a measurement that it is about.
 #[derive(Clone, Debug)]
