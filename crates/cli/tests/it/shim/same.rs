@@ -62,7 +62,7 @@ fn native(peers: &Peers, folder: &TempDir, kind: PluginKind) -> Hosted {
 }
 
 #[test]
-fn metric_provider() {
+fn a01_a05_a08_a09_metric_provider() {
     let Some(peers) = Peers::find() else { return };
     let kind = PluginKind::MetricProvider;
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -115,14 +115,14 @@ fn metric_provider() {
     ];
     compare(kind, &mut shim, &mut native, &cases);
     assert_eq!(shim.call("type", &json!({})), json!({"type": NAME}));
-    // A08: Go's plugins end of it.
+    // Plugins in Go end of it.
     let none = shim.call("run", &json!({"metric": configured}));
     assert!(text(&none).contains("the host sent no AnalysisRun"), "{none}");
     assert_eq!(shim.pids().len(), 1);
 }
 
 #[test]
-fn step() {
+fn a01_a04_a07_step() {
     let Some(peers) = Peers::find() else { return };
     let kind = PluginKind::Step;
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -136,7 +136,6 @@ fn step() {
         }
         json!({"rollout": {"metadata": {"name": "shop", "namespace": "shop"}}, "context": context})
     };
-    // A04.
     let note = "ünï\u{1f600}<&>\"\\\n".repeat(20_000);
     let minute = 15_000_000_000_u64;
     let nothing = Value::Null;
@@ -179,7 +178,7 @@ fn step() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn traffic_router() {
+async fn a01_a03_a06_a09_traffic_router() {
     let Some(peers) = Peers::find() else { return };
     let kind = PluginKind::TrafficRouter;
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -249,7 +248,6 @@ async fn traffic_router() {
         );
         let cases: Vec<Case> = vec![
             ("remove-managed-routes", input(json!({})), fine.clone()),
-            // A03.
             ("set-weight", input(json!({"desiredWeight": 0})), fine.clone()),
         ];
         compare(kind, &mut shim, &mut native, &cases);
