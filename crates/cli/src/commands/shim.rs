@@ -24,8 +24,8 @@ pub async fn run(args: ShimArgs, cache_dir: Option<PathBuf>) -> Result<(), Comma
         },
         name: args.name,
     };
-    let open = |host| match super::workbench(cache_dir, &NativeArgs { native_plugins: None }) {
-        Ok(workbench) => Ok(workbench.serving_registry(host)),
+    let open = || match super::workbench(cache_dir, &NativeArgs { native_plugins: None }) {
+        Ok(workbench) => Ok(move |host| workbench.serving_registry(host)),
         Err(error) => Err(error.to_string()),
     };
     match shim::run(invitation, options, open).await {

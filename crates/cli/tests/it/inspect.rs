@@ -78,3 +78,19 @@ fn what_is_no_plugin_gets_a_sentence_of_its_own() {
     }
     assert_eq!(sentences.len(), 5, "{sentences:?}");
 }
+
+/// A container's file system is often read-only: the usual folder cannot be made there.
+#[test]
+fn a_cache_that_cannot_be_made_is_a_temporary_one() {
+    let temporary = tempfile::tempdir().unwrap();
+    let ended = run(rollcage()
+        .args(["plugin", "inspect"])
+        .arg(plugin("hello-step"))
+        .env_remove("ROLLCAGE_CACHE_DIR")
+        .env_remove("XDG_CACHE_HOME")
+        .env("HOME", "/dev/null")
+        .env("TMPDIR", temporary.path()));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stderr.contains("does not survive"), "{ended:?}");
+    assert_eq!(temporary.path().read_dir().unwrap().count(), 1);
+}

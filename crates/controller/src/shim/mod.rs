@@ -56,13 +56,16 @@ pub struct ShimOptions {
     pub name: Option<String>,
 }
 
-/// Serves until the stock controller has had enough of it. `open` makes the registry; it may take its time, and fail: the
-/// error's text is for people.
-pub async fn run(
+/// Serves until the stock controller has had enough of it. `open` opens what registries are made with; it may take its
+/// time, and fail: the error's text is for people.
+pub async fn run<M>(
     invitation: Invitation,
     options: ShimOptions,
-    open: impl FnOnce(HostServices) -> Result<Registry, String> + Send + 'static,
-) -> io::Result<Ended> {
+    open: impl FnOnce() -> Result<M, String> + Send + 'static,
+) -> io::Result<Ended>
+where
+    M: FnOnce(HostServices) -> Registry + Send + 'static,
+{
     let kind = invitation.kind;
     let server = Server::listen(invitation)?;
     server.announce()?;
@@ -75,12 +78,17 @@ pub async fn run(
     }
 }
 
-async fn load(
+async fn load<M>(
     shim: &Shim,
     options: ShimOptions,
     default: Option<String>,
-    open: impl FnOnce(HostServices) -> Result<Registry, String> + Send + 'static,
-) -> std::convert::Infallible {
+    open: impl FnOnce() -> Result<M, String> + Send + 'static,
+) -> std::convert::Infallible
+where
+    M: FnOnce(HostServices) -> Registry + Send + 'static,
+{
+    // Reads and checks files, and sets memory aside: beside the first look at the entry.
+    let opening = tokio::task::spawn_blocking(open);
     let client = connect::client().await;
     let host = host_services(client.as_ref().ok());
     if let Err(error) = &client {
@@ -94,12 +102,10 @@ async fn load(
             namespace: connect::namespace(),
         },
     };
-    // Reads and checks files, and sets memory aside: half of it done beside the first look at the entry.
-    let opening = tokio::task::spawn_blocking(move || open(host));
     let mut reader = Reader::new(source, shim.kind(), options.name, default);
     let first = reader.read().await;
     let registry = match opening.await {
-        Ok(Ok(registry)) => registry,
+        Ok(Ok(make)) => make(host),
         Ok(Err(error)) => return shim.cannot_open(&error).await,
         Err(error) => return shim.cannot_open(&error.to_string()).await,
     };
