@@ -12,12 +12,13 @@ use axum::{
 };
 use rollcage_api::plugin::PluginKind;
 use rollcage_apiserver::{ApiServer, Manifest};
+use rollcage_core::{FaultKind, Phase};
 use rollcage_tests::peers::{Peers, Proxy};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::block_in_place};
 
-use crate::support::{Scenario, blurred};
+use crate::support::{Ours, RULES, Scenario, blurred, spec};
 
 /// What `/api/v1/query` of Prometheus answers, by the words of the query.
 async fn prometheus(RawForm(form): RawForm) -> impl IntoResponse {
@@ -143,13 +144,7 @@ impl Cluster {
         let proxy = block_in_place(|| Proxy::start(peers, &server));
         let folder = tempfile::tempdir().unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
-        let text = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {"server": proxy.address}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            "users": [{"name": "test", "user": {}}],
-        });
-        std::fs::write(&kubeconfig, text.to_string()).unwrap();
+        std::fs::write(&kubeconfig, self::kubeconfig(&proxy.address)).unwrap();
         Self {
             api,
             _proxy: proxy,
@@ -175,6 +170,16 @@ impl Cluster {
         });
         objects.collect()
     }
+}
+
+fn kubeconfig(server: &str) -> String {
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {"server": server}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "users": [{"name": "test", "user": {}}],
+    });
+    config.to_string()
 }
 
 fn ingress(name: &str) -> Value {
@@ -267,6 +272,43 @@ async fn a02_router_samples_of_every_version() {
         let refused = |call: usize| original[call]["error"].as_str().is_some_and(|error| !error.is_empty());
         let refusals: Vec<_> = (2..original.len()).filter(|call| refused(*call)).collect();
         assert_eq!(refusals, [10, 11, 12], "{}: {original:?}", version.name);
+    }
+}
+
+/// Upstream's router cannot do without a cluster: it says so, or, where nothing listens, ends of a nil pointer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn router_samples_without_a_cluster() {
+    let Some(peers) = Peers::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = folder.path().join("nobody");
+    std::fs::write(&nobody, kubeconfig("http://127.0.0.1:1")).unwrap();
+    let nothing = folder.path().join("nothing");
+    for version in &peers.versions {
+        for (config, kind, says) in [
+            (&nothing, FaultKind::InitRefused, "no configuration has been provided"),
+            (&nobody, FaultKind::Exit, "nil pointer dereference"),
+        ] {
+            let own = tempfile::tempdir().unwrap();
+            let executable = version.sample(PluginKind::TrafficRouter);
+            let mut spec = spec(
+                PluginKind::TrafficRouter,
+                "argoproj/sample-nginx",
+                &executable,
+                own.path(),
+            );
+            let config = config.to_string_lossy().into_owned();
+            spec.env.insert("KUBECONFIG".to_owned(), config);
+            let Err(fault) = Ours::launch(own, &spec, RULES).await else {
+                panic!("{} {says}: it started", version.name);
+            };
+            assert_eq!(
+                (fault.phase, fault.kind),
+                (Phase::Init, kind),
+                "{}: {fault}",
+                version.name
+            );
+            assert!(fault.cause.contains(says), "{}: {fault}", version.name);
+        }
     }
 }
 
