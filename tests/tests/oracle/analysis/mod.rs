@@ -17,7 +17,7 @@ use serde_json::Value;
 use rules::{RULES, Rule};
 
 /// Rows of the page on compatibility by which answers may differ.
-pub(crate) fn differences() -> impl Iterator<Item = &'static str> {
+pub(crate) fn documented_differences() -> impl Iterator<Item = &'static str> {
     RULES.iter().map(|rule| rule.row)
 }
 

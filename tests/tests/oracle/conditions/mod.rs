@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use measured::Measured;
 
 /// Rows of the page on compatibility by which outcomes may differ.
-pub(crate) fn differences() -> impl Iterator<Item = &'static str> {
+pub(crate) fn documented_differences() -> impl Iterator<Item = &'static str> {
     rules::RULES.iter().map(|rule| rule.row)
 }
 

@@ -181,7 +181,7 @@ fn is_crash(original: &Result<Value, String>) -> bool {
 }
 
 /// Rows of the page on compatibility by which answers may differ: crashes.
-pub(crate) fn differences() -> impl Iterator<Item = &'static str> {
+pub(crate) fn documented_differences() -> impl Iterator<Item = &'static str> {
     std::iter::once("`web` provider, JSONPath without a value")
 }
 
