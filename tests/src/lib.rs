@@ -17,6 +17,7 @@
 
 pub mod faults;
 pub mod lives;
+pub mod measured;
 pub mod oracle;
 pub mod peers;
 pub mod server;

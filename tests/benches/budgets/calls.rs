@@ -149,7 +149,12 @@ async fn compare(
 }
 
 /// Our side, measured as the client of the other side measures.
-async fn run(port: &Arc<dyn MetricProvider>, caller: &Caller, callers: usize, calls: usize) -> Result<Measured> {
+pub(crate) async fn run(
+    port: &Arc<dyn MetricProvider>,
+    caller: &Caller,
+    callers: usize,
+    calls: usize,
+) -> Result<Measured> {
     call_all(port, caller, callers, calls / 10).await?;
     let (cpu, began) = (processor_time()?, Instant::now());
     let mut times = call_all(port, caller, callers, calls).await?;
@@ -160,6 +165,8 @@ async fn run(port: &Arc<dyn MetricProvider>, caller: &Caller, callers: usize, ca
         p99_us: microseconds(percentile(&mut times, 99)),
         calls_per_second: made / elapsed.as_secs_f64(),
         cpu_us_per_call: microseconds(cpu) / made,
+        host_cpu_us_per_call: microseconds(cpu) / made,
+        host_rss_bytes: 0.0,
         plugin_rss_bytes: 0.0,
         start_ms: 0.0,
     })

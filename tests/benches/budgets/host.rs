@@ -129,16 +129,20 @@ pub(crate) fn location(file: &Path) -> String {
 
 /// Opens a host with its caches in `folder`.
 pub(crate) fn open(folder: &Path) -> Stage {
-    let place = Place {
-        store: folder.join("store"),
-        code: folder.join("code"),
-        compiler: Compiler::InProcess,
-    };
     let host = HostServices {
         http: Some(Arc::new(Answers)),
         ..HostServices::without_cluster()
     };
-    Stage::open(&place, host)
+    Stage::open(&place(folder), host)
+}
+
+/// Where a host's caches are in `folder`.
+pub(crate) fn place(folder: &Path) -> Place {
+    Place {
+        store: folder.join("store"),
+        code: folder.join("code"),
+        compiler: Compiler::InProcess,
+    }
 }
 
 /// A built guest.

@@ -1,8 +1,9 @@
 //! Measures what the budgets promise, and prints one table.
 //!
 //! ```text
-//! cargo xtask bench [calls] [start] [memory] [outage] [faults] [--output json]
+//! cargo xtask bench [calls] [bridge] [start] [memory] [outage] [faults] [--output json]
 //!   calls   a metric plugin's Run, in turns: Argo's client with a native plugin, our registry with a Wasm plugin
+//!   bridge  a native plugin's Run and SetWeight, in turns: Argo's client, our host in a process of its own, a component
 //!   start   from wanted to the first answer, machine code in the cache
 //!   memory  resident memory of processes of their own (this program again) with idle plugins
 //!   outage  a process of its own whose plugins are cached and whose download servers are down, until all serve
@@ -16,6 +17,7 @@
     reason = "of JSON, which never panics when it is written to"
 )]
 
+mod bridge;
 mod calls;
 mod faults;
 mod host;
@@ -27,15 +29,25 @@ mod start;
 mod stats;
 mod table;
 
-use std::env;
+use std::{env, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 
 use crate::{host::Prepared, peer::Peer, table::Table};
 
-const PARTS: [&str; 5] = ["calls", "start", "memory", "outage", "faults"];
+const PARTS: [&str; 6] = ["calls", "bridge", "start", "memory", "outage", "faults"];
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
+    if env::args()
+        .nth(1)
+        .is_some_and(|first| first == rollcage_goplugin::LAUNCH)
+    {
+        return Ok(rollcage_goplugin::launcher_main(env::args_os().skip(2)));
+    }
+    measure_or_be_measured().map(|()| ExitCode::SUCCESS)
+}
+
+fn measure_or_be_measured() -> Result<()> {
     // `cargo bench` adds `--bench`.
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.split_first() {
@@ -72,6 +84,9 @@ async fn measure(parts: Vec<String>) -> Result<Table> {
     let mut table = Table::new(peer.is_some());
     if wanted("calls") {
         calls::measure(&mut table, peer.as_ref()).await?;
+    }
+    if wanted("bridge") {
+        bridge::measure(&mut table, peer.as_ref()).await?;
     }
     if ["start", "memory", "outage"].into_iter().any(wanted) {
         let prepared = Prepared::compile().await?;

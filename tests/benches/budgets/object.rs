@@ -86,3 +86,40 @@ pub(crate) fn analysis_run(plugin: &str, config: &Value, bytes: usize) -> Value 
     run["status"]["metricResults"][0]["successful"] = count.into();
     run
 }
+
+/// A Rollout of about `bytes` bytes of JSON, grown as real ones grow: by its pod template.
+pub(crate) fn rollout(plugin: &str, bytes: usize) -> Value {
+    let mut rollout = json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {
+            "name": "web", "namespace": NAMESPACE, "uid": "5a1c7e0e-8d2f-4f6b-9c3a-000000000002", "generation": 7,
+            "labels": {"app": "web"}, "creationTimestamp": "2026-01-01T00:00:00Z",
+        },
+        "spec": {
+            "replicas": 5,
+            "selector": {"matchLabels": {"app": "web"}},
+            "strategy": {"canary": {
+                "canaryService": "web-canary", "stableService": "web-stable",
+                "steps": [{"setWeight": 20}, {"pause": {"duration": "1m"}}, {"setWeight": 60}, {"pause": {}}],
+                "trafficRouting": {"plugins": {format!("test/{plugin}"): {"route": "web"}}},
+            }},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{
+                "name": "web", "image": "registry.example/web:2.0.1", "env": [], "ports": [{"containerPort": 8080}],
+                "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}},
+            }]}},
+        },
+        "status": {
+            "currentPodHash": "6d4b75cb6d", "stableRS": "5c689d88bb", "currentStepIndex": 1, "phase": "Progressing",
+            "canary": {"weights": {
+                "canary": {"weight": 20, "serviceName": "web-canary", "podTemplateHash": "6d4b75cb6d"},
+                "stable": {"weight": 80, "serviceName": "web-stable", "podTemplateHash": "5c689d88bb"},
+            }},
+        },
+    });
+    let base = rollout.to_string().len();
+    let variable = json!({"name": "SOME_SETTING_OF_THE_SHOP", "value": "https://settings.shop.example/path?of=it"});
+    let count = bytes.saturating_sub(base) / (variable.to_string().len() + 1);
+    rollout["spec"]["template"]["spec"]["containers"][0]["env"] = vec![variable; count].into();
+    rollout
+}

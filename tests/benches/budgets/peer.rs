@@ -7,25 +7,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+pub(crate) use rollcage_tests::measured::Measured;
 
 /// The built programs.
 pub(crate) struct Peer {
     folder: PathBuf,
-}
-
-/// What the client measured.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Measured {
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
-    pub(crate) calls_per_second: f64,
-    pub(crate) cpu_us_per_call: f64,
-    #[serde(default)]
-    pub(crate) plugin_rss_bytes: f64,
-    #[serde(default)]
-    pub(crate) start_ms: f64,
 }
 
 impl Peer {
@@ -35,25 +21,42 @@ impl Peer {
         Some(Self { folder })
     }
 
-    /// One run of the client with a plugin process of its own.
+    /// The plugin: a native one, whatever kind it is started as.
+    pub(crate) fn plugin(&self) -> PathBuf {
+        self.folder.join("plugin")
+    }
+
+    /// One run of the client with a plugin process of its own, which measures an AnalysisRun.
     pub(crate) fn measure(&self, run: &Path, callers: usize, calls: usize) -> Result<Measured> {
-        let client = self.folder.join("client");
-        let output = Command::new(&client)
+        self.measure_call("-run", run, callers, calls)
+    }
+
+    /// The same for `-run` with an AnalysisRun, or for `-rollout` with a Rollout whose weight is set.
+    pub(crate) fn measure_call(&self, call: &str, object: &Path, callers: usize, calls: usize) -> Result<Measured> {
+        let mut client = Command::new(self.folder.join("client"));
+        client
             .arg("-plugin")
-            .arg(self.folder.join("plugin"))
-            .arg("-run")
-            .arg(run)
+            .arg(self.plugin())
+            .arg(call)
+            .arg(object)
             .args(["-callers", &callers.to_string()])
             .args(["-calls", &calls.to_string()])
-            .args(["-warmup", &(calls / 10).max(1).to_string()])
-            .output()
-            .with_context(|| format!("cannot run {}", client.display()))?;
-        ensure!(
-            output.status.success(),
-            "{}: {}",
-            client.display(),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        serde_json::from_slice(&output.stdout).context("the client's answer is no JSON")
+            .args(["-warmup", &(calls / 10).max(1).to_string()]);
+        measured(&mut client)
     }
+}
+
+/// What a process prints that measures.
+pub(crate) fn measured(process: &mut Command) -> Result<Measured> {
+    let name = process.get_program().to_owned();
+    let output = process
+        .output()
+        .with_context(|| format!("cannot run {}", name.display()))?;
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        name.display(),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    serde_json::from_slice(&output.stdout).context("the answer is no JSON")
 }

@@ -3,30 +3,13 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-
-/// The value below which `percent` of the values are.
-pub(crate) fn percentile(values: &mut [Duration], percent: usize) -> Duration {
-    values.sort_unstable();
-    let index = (values.len() * percent / 100).min(values.len().saturating_sub(1));
-    values.get(index).copied().unwrap_or_default()
-}
+pub(crate) use rollcage_tests::measured::{microseconds, percentile, processor_time};
 
 /// The middle one.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// Processor time of all living threads of this process.
-pub(crate) fn processor_time() -> Result<Duration> {
-    let mut nanoseconds = 0;
-    for task in fs::read_dir("/proc/self/task")? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        let used = text.split_whitespace().next().context("schedstat is empty")?;
-        nanoseconds += used.parse::<u64>()?;
-    }
-    Ok(Duration::from_nanos(nanoseconds))
 }
 
 /// Resident memory of this process in MiB: all of it, and what of it is no copy of a file.
@@ -43,11 +26,6 @@ pub(crate) fn resident_mib() -> Result<(f64, f64)> {
         anyhow::Ok(kib.parse::<f64>()? / 1024.0)
     };
     Ok((field("VmRSS")?, field("RssAnon")?))
-}
-
-/// In microseconds.
-pub(crate) fn microseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
 }
 
 /// In milliseconds.

@@ -92,10 +92,10 @@ impl Row {
             self.what.clone(),
             self.original.map_or_else(none, figure),
             figure(self.ours),
-            self.ratio.map_or_else(none, |ratio| format!("{ratio:.1} x")),
+            self.ratio.map_or_else(none, times),
             match self.budget {
                 Budget::AtMost(most) => format!("<= {}", figure(most)),
-                Budget::Times(least) => format!(">= {least} x"),
+                Budget::Times(least) => format!(">= {}", times(least)),
                 Budget::None => none(),
             },
             match self.held {
@@ -106,6 +106,12 @@ impl Row {
             },
         ]
     }
+}
+
+/// Goals near 1 need two digits.
+fn times(ratio: f64) -> String {
+    let digits = if ratio < 3.0 { 2 } else { 1 };
+    format!("{ratio:.digits$} x")
 }
 
 impl fmt::Display for Figure {
