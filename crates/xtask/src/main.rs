@@ -32,7 +32,7 @@ struct Arguments {
 enum Task {
     /// Build every example plugin into target/plugins
     Plugins,
-    /// Build the original's plugins and clients into target/peers/<version>, with Go
+    /// Build the original's plugins and clients into target/peers, with Go
     Peers {
         /// Of every version, not only of those that every test run needs
         #[arg(long)]
