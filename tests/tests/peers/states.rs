@@ -41,7 +41,7 @@ impl Host {
         };
         let mut native = NativeHost::new(launcher());
         native.folder = Some(plugins.path().to_owned());
-        native.patience.start = Duration::from_secs(5);
+        native.patience.start = Duration::from_secs(15);
         let stage = Stage::open_with_native(&place, native);
         let registry = stage.registry.clone();
         let retrying = tokio::spawn(async move { registry.retry_in_real_time().await }).abort_handle();
@@ -150,7 +150,7 @@ async fn each_failure_is_the_state_of_one_plugin() {
     let newest = peers.newest();
     let mut host = Host::open();
     for (fault, kind, ..) in STATES {
-        host.own(&newest.own(), *kind, fault, fault, "4s");
+        host.own(&newest.own(), *kind, fault, fault, "10s");
     }
     for kind in PluginKind::ALL {
         host.own(&newest.own(), kind, "well", "none", "1m");
