@@ -1,6 +1,12 @@
 //! One connection: its session, its three streams, and the services that are dispensed on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::{
@@ -38,11 +44,12 @@ pub(super) async fn serve(socket: UnixStream, plugin: Arc<Plugin>, quit: Arc<Not
     };
     let broker = Arc::new(Broker::default());
     let (dispensed, mut services) = mpsc::unbounded_channel();
-    let farewell = Arc::new(Notify::new());
+    let (leaving, farewell) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
     let service = Arc::new(Control {
         plugin: plugin.clone(),
         broker: broker.clone(),
         dispensed,
+        leaving: leaving.clone(),
         quit: farewell.clone(),
     });
     let control = rpc::serve(control, Bytes::new(), service, CONTROL);
@@ -64,16 +71,23 @@ pub(super) async fn serve(socket: UnixStream, plugin: Arc<Plugin>, quit: Arc<Not
                 });
             }
             Some(_) = serving.join_next() => {}
-            () = farewell.notified() => {
-                let _ = timeout(FAREWELL, async {
-                    session.flushed().await;
-                    session.ended().await;
-                })
-                .await;
-                quit.notify_one();
-            }
+            () = farewell.notified() => part(&session, &quit).await,
         }
     }
+    // A host that hangs up behind its farewell may be seen to be gone before its answer is seen to be sent.
+    if leaving.load(Ordering::Acquire) {
+        part(&session, &quit).await;
+    }
+}
+
+/// Lets the host have its answer and close its side; then this process may end.
+async fn part(session: &Session, quit: &Notify) {
+    let _ = timeout(FAREWELL, async {
+        session.flushed().await;
+        session.ended().await;
+    })
+    .await;
+    quit.notify_one();
 }
 
 /// Closes the session before its streams are dropped, which would reset them: Go throws away what it has not read of a

@@ -1,6 +1,9 @@
 //! The services of the first stream: `Control` and `Dispenser`.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use futures::FutureExt as _;
 use rollcage_gob::{Value, types};
@@ -18,7 +21,9 @@ pub(super) struct Control {
     pub(super) broker: Arc<Broker>,
     /// Where a service begins to wait for its stream.
     pub(super) dispensed: mpsc::UnboundedSender<Awaited>,
-    /// The host's farewell was answered.
+    /// The host has said farewell.
+    pub(super) leaving: Arc<AtomicBool>,
+    /// Its farewell was answered.
     pub(super) quit: Arc<Notify>,
 }
 
@@ -28,6 +33,9 @@ impl Service for Control {
             ("Control", "Ping" | "Quit") => {
                 // Which of the two it is does not matter.
                 let _: bool = argument(value, types::BOOL)?;
+                if method == "Quit" {
+                    self.leaving.store(true, Ordering::Release);
+                }
                 Ok(async { Ok(nothing()) }.boxed())
             }
             ("Dispenser", "Dispense") => {

@@ -64,6 +64,32 @@ async fn y14_calls_of_one_byte_at_a_time() {
     answers.abort();
 }
 
+/// A host that hangs up right behind its farewell, as Go's does: the server ends all the same, whatever it sees first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l01_a_farewell_and_the_end_at_once() {
+    for _ in 0..200 {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let quit = Arc::new(tokio::sync::Notify::new());
+        let plugin = Arc::new(Plugin::new(PluginKind::Step, Arc::new(Fake { serves: true })));
+        let serving = tokio::spawn(connection::serve(theirs, plugin, quit.clone()));
+        let session = Session::new(Socket::Unix(ours), Role::Client, Times::default());
+        let control = session.open().await.unwrap();
+        let _output = [session.open().await.unwrap(), session.open().await.unwrap()];
+        let (mut encoder, mut bytes) = (Encoder::new(), Vec::new());
+        let service_method = "Control.Quit".to_owned();
+        let request = wire::Request { service_method, seq: 0 };
+        encoder.value(types::RPC_REQUEST, &request, &mut bytes).unwrap();
+        encoder.value(types::BOOL, &true, &mut bytes).unwrap();
+        control.push(bytes.into()).unwrap();
+        control.close();
+        // The answer.
+        assert!(within(control.recv()).await.unwrap().is_some());
+        session.close();
+        within(quit.notified()).await;
+        within(serving).await.unwrap();
+    }
+}
+
 /// Numbers that were never given out, or that come twice.
 #[tokio::test]
 async fn y16_streams_that_nobody_waits_for_are_closed() {
