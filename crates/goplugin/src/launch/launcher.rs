@@ -7,7 +7,7 @@ use std::{
     ffi::OsString,
     fs,
     io::{self, Read as _, Write as _},
-    os::unix::process::CommandExt as _,
+    os::{fd::AsRawFd as _, unix::process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -180,15 +180,25 @@ pub(super) fn report(line: &[u8]) -> Option<(LaunchStep, io::Error)> {
 type Step = fn(&Order) -> io::Result<()>;
 
 fn launch(order: &Order) -> (LaunchStep, io::Error) {
-    let steps: [(LaunchStep, Step); 5] = [
+    let before: [(LaunchStep, Step); 3] = [
         (LaunchStep::Cgroup, join),
         (LaunchStep::Descriptors, close_all),
         (LaunchStep::Limits, limit),
+    ];
+    let after: [(LaunchStep, Step); 2] = [
         (LaunchStep::Identity, become_user),
         // After the identity: the kernel forgets the signal when the user changes.
         (LaunchStep::Parent, follow),
     ];
-    for (step, run) in steps {
+    for (step, run) in before {
+        if let Err(error) = run(order) {
+            return (step, error);
+        }
+    }
+    // The host's cache is closed to other users, what is in it is not: a program is opened as the host's user, and executed
+    // by its descriptor. (A script's interpreter would have to open it once more.)
+    let opened = order.identity.and_then(|_| fs::File::open(&order.program).ok());
+    for (step, run) in after {
         if let Err(error) = run(order) {
             return (step, error);
         }
@@ -196,10 +206,20 @@ fn launch(order: &Order) -> (LaunchStep, io::Error) {
     if let Err(error) = look(&order.program) {
         return (LaunchStep::Exec, error);
     }
-    (
-        LaunchStep::Exec,
-        Command::new(&order.program).args(&order.arguments).exec(),
-    )
+    let program = match &opened {
+        Some(file) if is_elf(file) => PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())),
+        _ => order.program.clone(),
+    };
+    let error = Command::new(program)
+        .arg0(&order.program)
+        .args(&order.arguments)
+        .exec();
+    (LaunchStep::Exec, error)
+}
+
+fn is_elf(mut file: &fs::File) -> bool {
+    let mut magic = [0; 4];
+    file.read_exact(&mut magic).is_ok() && magic == *b"\x7fELF"
 }
 
 /// What the kernel would refuse is not handed to a shell, which is what exec's search along the path does with it.
