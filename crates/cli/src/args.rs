@@ -83,12 +83,15 @@ const DEV_EXAMPLES: &str = "Examples:
 Exit status: 0 when every expectation holds, 1 when one does not, 2 when DIR cannot be read.";
 
 /// Native plugins.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct NativeArgs {
     /// Whether native plugins run, and what of the environment they see [default: argo for entries of argo-rollouts-config,
     /// restricted for all others].
     #[arg(long, value_enum, value_name = "POLICY")]
     pub native_plugins: Option<NativePolicy>,
+    /// User and group that native plugins run as, by number [default: those of rollcage itself].
+    #[arg(long, value_name = "UID:GID", value_parser = parse_identity)]
+    pub native_user: Option<(u32, u32)>,
 }
 
 const SHIM_EXAMPLES: &str = "Example, in the ConfigMap argo-rollouts-config:
@@ -344,6 +347,13 @@ pub struct BenchArgs {
     /// Fails when a figure is above its budget: p50, p90 or p99, such as p99=100us.
     #[arg(long, value_name = "FIGURE=DURATION")]
     pub budget: Vec<String>,
+}
+
+fn parse_identity(text: &str) -> Result<(u32, u32), String> {
+    let numbers = text
+        .split_once(':')
+        .and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?)));
+    numbers.ok_or_else(|| "two numbers, such as 65532:65532".to_owned())
 }
 
 fn parse_kind(text: &str) -> Result<PluginKind, String> {

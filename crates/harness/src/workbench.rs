@@ -111,10 +111,11 @@ impl Workbench {
         })
     }
 
-    /// For all native plugins the same, whatever ConfigMap they are in.
+    /// For all native plugins the same, whatever ConfigMap they are in: what they see, and user and group that they run as.
     #[must_use]
-    pub fn with_native_policy(mut self, policy: Option<EnvironmentPolicy>) -> Self {
+    pub fn with_native(mut self, policy: Option<EnvironmentPolicy>, identity: Option<(u32, u32)>) -> Self {
         self.native.policy = policy;
+        self.native.identity = identity;
         self
     }
 

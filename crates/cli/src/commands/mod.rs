@@ -69,7 +69,7 @@ fn workbench(cache_dir: Option<PathBuf>, native: &NativeArgs) -> Result<Workbenc
         NativePolicy::Restricted => EnvironmentPolicy::Restricted,
         NativePolicy::Off => EnvironmentPolicy::Off,
     });
-    Ok(Workbench::open(&cache.path, bundle())?.with_native_policy(policy))
+    Ok(Workbench::open(&cache.path, bundle())?.with_native(policy, native.native_user))
 }
 
 /// What is done with host calls.

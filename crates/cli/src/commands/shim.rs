@@ -24,7 +24,7 @@ pub async fn run(args: ShimArgs, cache_dir: Option<PathBuf>) -> Result<(), Comma
         },
         name: args.name,
     };
-    let open = || match super::workbench(cache_dir, &NativeArgs { native_plugins: None }) {
+    let open = || match super::workbench(cache_dir, &NativeArgs::default()) {
         Ok(workbench) => Ok(move |host| workbench.serving_registry(host)),
         Err(error) => Err(error.to_string()),
     };

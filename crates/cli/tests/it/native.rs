@@ -215,3 +215,27 @@ fn cases_show_what_a_native_router_changed() {
         .arg(cases));
     assert_eq!(ended.code, 0, "{ended:?}");
 }
+
+#[test]
+fn another_user_where_that_is_allowed() {
+    let Some(peers) = Peers::find() else { return };
+    let inspect = run(rollcage()
+        .args([
+            "plugin",
+            "inspect",
+            "--run",
+            "--output",
+            "json",
+            "--native-user",
+            "65532:65532",
+        ])
+        .arg(peers.newest().step_e2e()));
+    let found = inspect.json();
+    let init = found["init"].as_str().unwrap();
+    let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0;
+    if is_root {
+        assert_eq!(init, "ok", "{found}");
+    } else {
+        assert!(init.contains("identity"), "{found}");
+    }
+}

@@ -210,10 +210,7 @@ fn launch(order: &Order) -> (LaunchStep, io::Error) {
         Some(file) if is_elf(file) => PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())),
         _ => order.program.clone(),
     };
-    let error = Command::new(program)
-        .arg0(&order.program)
-        .args(&order.arguments)
-        .exec();
+    let error = Command::new(program).arg0(&order.program).args(&order.arguments).exec();
     (LaunchStep::Exec, error)
 }
 
