@@ -178,6 +178,8 @@ impl Service {
     /// The fault that an error is; the keeper learns of it.
     async fn failed(&self, error: &RpcError) -> Fault {
         match error {
+            // A call that had waited for its turn, and had little time left, says nothing of the plugin.
+            RpcError::Deadline { after } if after.saturating_mul(2) < self.rules.deadline => {}
             RpcError::Deadline { .. } => {
                 let unanswered = self.unanswered.fetch_add(1, Ordering::Relaxed).saturating_add(1);
                 // It may have ended already.
