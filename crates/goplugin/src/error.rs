@@ -106,6 +106,19 @@ pub enum StartError {
     Session(#[from] Arc<SessionError>),
 }
 
+/// Longest text of a plugin that goes into an error or a state: `limits.output` lets through more than anybody reads, and
+/// more than a status holds.
+const TEXT: usize = 4 << 10;
+
+/// A plugin's own words, cut where nobody reads on.
+pub(crate) fn said(mut text: String) -> String {
+    if text.len() > TEXT {
+        text.truncate(text.floor_char_boundary(TEXT));
+        text.push_str(" ...");
+    }
+    text
+}
+
 fn tail(stderr: &str) -> String {
     // The last words say most, and a panic is cut to its first before.
     const SHOWN: usize = 600;
@@ -298,4 +311,16 @@ pub(crate) fn exit_fault(plugin: &PluginId, phase: Phase, exit: &Exit, stderr: &
     };
     let cause = format!("the plugin's process {exit}{}", tail(stderr));
     Fault::new(plugin, phase, kind, cause, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_s_words_are_cut_at_a_character() {
+        assert_eq!(said("no".to_owned()), "no");
+        let cut = said("ä".repeat(TEXT));
+        assert!(cut.len() <= TEXT + 4 && cut.ends_with("ä ..."), "{}", cut.len());
+    }
 }

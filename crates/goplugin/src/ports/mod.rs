@@ -12,6 +12,7 @@ use rollcage_core::{CallError, PluginError, PluginErrorKind, secret::Masker};
 use rollcage_gob::wire;
 
 pub use self::{metric::NativeMetricProvider, router::NativeTrafficRouter, step::NativeStep};
+use crate::error::said;
 
 /// The name under which a plugin of this kind is dispensed.
 pub(crate) fn service_name(kind: PluginKind) -> &'static str {
@@ -29,7 +30,8 @@ fn refused(error: &wire::RpcError, masker: &Masker) -> Result<(), CallError> {
     }
     Err(CallError::Plugin(PluginError {
         kind: PluginErrorKind::Internal,
-        message: masker.mask(&error.error_string).into_owned(),
+        // Masked before it is cut: half a secret is one, too.
+        message: said(masker.mask(&error.error_string).into_owned()),
         retry_after: None,
     }))
 }

@@ -30,7 +30,7 @@ use tokio::{
 
 use self::in_play::InPlay;
 use crate::{
-    error::exit_fault,
+    error::{exit_fault, said},
     host::NativePlugin,
     launch::{Launcher, Spec},
     logs::LogSink,
@@ -104,7 +104,8 @@ impl Service {
         let client = match plugin.dispense(rules.sizes, DISPENSE).await {
             Ok(client) => client,
             Err(error) => {
-                let fault = plugin.dispense_fault(&error).await;
+                let mut fault = plugin.dispense_fault(&error).await;
+                fault.cause = said(fault.cause);
                 plugin.kill().await;
                 return Err(Box::new(fault));
             }
@@ -207,7 +208,8 @@ impl Service {
             "raise limits.deadline of the entry, or find out in the plugin's log what it waits for"
                 .clone_into(&mut fault.hint);
         }
-        fault.cause = self.in_play.mask(fault.cause);
+        // Masked before it is cut: half a secret is one, too.
+        fault.cause = said(self.in_play.mask(fault.cause));
         fault
     }
 }
@@ -231,10 +233,14 @@ async fn init(plugin: &NativePlugin, client: &Client, id: &PluginId, deadline: D
             id,
             Phase::Init,
             FaultKind::InitRefused,
-            answer.error_string,
+            said(answer.error_string),
             "the plugin's own error: mend what it says; it is initialized again by and by",
         ))),
-        Err(error) => Err(Box::new(plugin.fault(Phase::Init, &error).await)),
+        Err(error) => {
+            let mut fault = plugin.fault(Phase::Init, &error).await;
+            fault.cause = said(fault.cause);
+            Err(Box::new(fault))
+        }
     }
 }
 
