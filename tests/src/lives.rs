@@ -69,7 +69,7 @@ async fn one(executable: &Path, folder: &Path, life: usize) {
         return;
     };
     let mut ended = service.ended();
-    let router = NativeTrafficRouter(service);
+    let router = NativeTrafficRouter::new(service);
     let call = Call::for_namespace("shop");
     let answer = router.set_weight(&call, &Arc::default(), 20, &[]).await;
     assert_eq!(answer.is_ok(), fault == "none", "{fault}: {answer:?}");

@@ -24,8 +24,9 @@ impl EncodeError {
         }))
     }
 
+    /// The same, of an object whose field this is.
     #[cold]
-    pub(crate) fn within(mut self, field: &'static str) -> Self {
+    pub fn within(mut self, field: &'static str) -> Self {
         self.0.path.push(field);
         self
     }

@@ -41,6 +41,6 @@ mod time;
 pub mod wire;
 
 pub use decode::{Decoder, Limits, Value, frame};
-pub use encode::Encoder;
+pub use encode::{Encoded, Encoder};
 pub use error::{DecodeError, EncodeError};
 pub use schema::{Type, types};

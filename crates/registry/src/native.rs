@@ -126,9 +126,9 @@ impl NativeHost {
                 ended: service.ended(),
             })),
             port: match plugin.id.kind {
-                PluginKind::MetricProvider => Port::MetricProvider(Arc::new(NativeMetricProvider(service))),
-                PluginKind::TrafficRouter => Port::TrafficRouter(Arc::new(NativeTrafficRouter(service))),
-                PluginKind::Step => Port::Step(Arc::new(NativeStep(service))),
+                PluginKind::MetricProvider => Port::MetricProvider(Arc::new(NativeMetricProvider::new(service))),
+                PluginKind::TrafficRouter => Port::TrafficRouter(Arc::new(NativeTrafficRouter::new(service))),
+                PluginKind::Step => Port::Step(Arc::new(NativeStep::new(service))),
             },
         })
     }

@@ -40,14 +40,44 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is called.
-#[derive(Clone)]
+/// How often a pass of the controller calls a router with one Rollout: `UpdateHash`, `SetWeight`, `VerifyWeight`.
+const CALLS_OF_A_PASS: usize = 3;
+
+/// What is called, by one caller.
 enum Port {
+    /// Every call with another object: a run with one metric.
     Run(NativeMetricProvider, Arc<AnalysisRun>),
+    /// So many calls with one object as a pass has.
     SetWeight(NativeTrafficRouter, Arc<Rollout>),
 }
 
+/// An object that no host has seen, without the cost of making one.
+fn renewed<T>(object: Arc<T>) -> Result<Arc<T>> {
+    Arc::try_unwrap(object)
+        .map(Arc::new)
+        .map_err(|_| anyhow!("the object is still in use"))
+}
+
 impl Port {
+    /// The same for another caller, who has an object of their own.
+    fn copied(&self) -> Self {
+        match self {
+            Self::Run(provider, run) => Self::Run(provider.clone(), Arc::new(AnalysisRun::clone(run))),
+            Self::SetWeight(router, rollout) => Self::SetWeight(router.clone(), Arc::new(Rollout::clone(rollout))),
+        }
+    }
+
+    /// What the next call, which has this number, is made with.
+    fn renewed(self, number: usize) -> Result<Self> {
+        Ok(match self {
+            Self::Run(provider, run) => Self::Run(provider, renewed(run)?),
+            Self::SetWeight(router, rollout) if number.is_multiple_of(CALLS_OF_A_PASS) => {
+                Self::SetWeight(router, renewed(rollout)?)
+            }
+            same @ Self::SetWeight(..) => same,
+        })
+    }
+
     async fn call(&self, call: &Call) -> Result<()> {
         match self {
             Self::Run(provider, run) => {
@@ -84,12 +114,12 @@ async fn host(arguments: Vec<String>) -> Result<()> {
     let pid = service.plugin().pid().to_string();
     let port = if kind == PluginKind::MetricProvider {
         Port::Run(
-            NativeMetricProvider(service.clone()),
+            NativeMetricProvider::new(service.clone()),
             Arc::new(serde_json::from_slice(&object)?),
         )
     } else {
         Port::SetWeight(
-            NativeTrafficRouter(service.clone()),
+            NativeTrafficRouter::new(service.clone()),
             Arc::new(serde_json::from_slice(&object)?),
         )
     };
@@ -138,10 +168,11 @@ async fn call_all(port: &Port, call: &Call, callers: usize, calls: usize) -> Res
     let each = calls.div_ceil(callers);
     let tasks: Vec<_> = (0..callers)
         .map(|_| {
-            let (port, call) = (port.clone(), call.clone());
+            let (mut port, call) = (port.copied(), call.clone());
             tokio::spawn(async move {
                 let mut times = Vec::with_capacity(each);
-                for _ in 0..each {
+                for number in 0..each {
+                    port = port.renewed(number)?;
                     let began = Instant::now();
                     port.call(&call).await?;
                     times.push(began.elapsed());

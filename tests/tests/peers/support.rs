@@ -159,9 +159,9 @@ impl Ours {
             }
         };
         let port = match spec.plugin.kind {
-            PluginKind::MetricProvider => Port::Metric(NativeMetricProvider(service.clone())),
-            PluginKind::TrafficRouter => Port::Router(NativeTrafficRouter(service.clone())),
-            PluginKind::Step => Port::Step(NativeStep(service.clone())),
+            PluginKind::MetricProvider => Port::Metric(NativeMetricProvider::new(service.clone())),
+            PluginKind::TrafficRouter => Port::Router(NativeTrafficRouter::new(service.clone())),
+            PluginKind::Step => Port::Step(NativeStep::new(service.clone())),
         };
         Ok(Self { service, port, folder })
     }

@@ -1,5 +1,6 @@
 //! Writing a stream.
 
+mod encoded;
 mod key;
 mod object;
 mod output;
@@ -8,6 +9,7 @@ mod value;
 
 use serde::Serialize;
 
+pub use self::encoded::Encoded;
 use self::output::Output;
 use crate::{EncodeError, Type, put, schema::Wire};
 

@@ -7,7 +7,7 @@ use serde::{
     ser::{Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple},
 };
 
-use super::{Output, object::Object, quantity};
+use super::{Output, encoded, object::Object, quantity};
 use crate::{
     EncodeError, put,
     schema::{Kind, List},
@@ -25,7 +25,12 @@ pub(super) fn write<T: Serialize + ?Sized>(
     let written = match kind {
         Kind::Json => write_json(output, value)?,
         Kind::RawJson(_) => write_raw_json(output, value)?,
-        _ => value.serialize(Writer { output, kind, always })?,
+        _ => value.serialize(Writer {
+            output,
+            kind,
+            always,
+            encoded: false,
+        })?,
     };
     if always && !written {
         write_zero(output, kind);
@@ -68,6 +73,8 @@ struct Writer<'a> {
     output: &'a mut Output,
     kind: Kind,
     always: bool,
+    /// Whether what comes are the bytes of an [`Encoded`](encoded::Encoded).
+    encoded: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -409,8 +416,14 @@ impl<'a> Serializer for Writer<'a> {
         self.text(value)
     }
 
-    fn serialize_bytes(self, _: &[u8]) -> Result<bool, EncodeError> {
-        self.mismatch("bytes")
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<bool, EncodeError> {
+        match encoded::value_of(bytes, self.kind.id()) {
+            Some(value) if self.encoded => {
+                self.output.bytes.extend_from_slice(value);
+                Ok(true)
+            }
+            _ => self.mismatch("bytes"),
+        }
     }
 
     fn serialize_none(self) -> Result<bool, EncodeError> {
@@ -434,7 +447,14 @@ impl<'a> Serializer for Writer<'a> {
         self.text(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<bool, EncodeError> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<bool, EncodeError> {
+        if name == encoded::NAME {
+            return value.serialize(Writer { encoded: true, ..self });
+        }
         write(self.output, self.kind, self.always, value)
     }
 

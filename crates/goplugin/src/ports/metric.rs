@@ -5,16 +5,32 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use rollcage_api::analysis::{AnalysisRun, Measurement, Metric};
 use rollcage_core::{Call, CallError, MetricProvider, secret::Masker};
-use rollcage_gob::{Encoder, types, wire};
+use rollcage_gob::{EncodeError, Encoded, Encoder, types, wire};
 
-use super::refused;
+use super::{refused, sent::Sent};
 use crate::service::Service;
 
 /// The port of a native metric provider.
 #[derive(Clone, Debug)]
-pub struct NativeMetricProvider(pub Arc<Service>);
+pub struct NativeMetricProvider {
+    service: Arc<Service>,
+    runs: Arc<Sent<AnalysisRun>>,
+}
 
 impl NativeMetricProvider {
+    /// Calls this plugin, which is one.
+    pub fn new(service: Arc<Service>) -> Self {
+        Self {
+            service,
+            runs: Arc::new(Sent::new(types::ANALYSIS_RUN)),
+        }
+    }
+
+    /// The AnalysisRun as every method takes it. What is wrong with it is the error of the call.
+    fn encoded(&self, run: &Arc<AnalysisRun>) -> Result<Encoded, EncodeError> {
+        self.runs.encoded(run).map_err(|error| error.within("analysisRun"))
+    }
+
     async fn again(
         &self,
         method: &'static str,
@@ -23,21 +39,21 @@ impl NativeMetricProvider {
         metric: &Metric,
         measurement: &Measurement,
     ) -> Result<Measurement, CallError> {
-        let args = wire::MeasuredArgs {
-            analysis_run: &**run,
+        let args = self.encoded(run).map(|analysis_run| wire::MeasuredArgs {
+            analysis_run,
             metric,
             measurement,
-        };
+        });
         let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| {
             encoder.interface(
                 "TerminateAndResumeArgs",
                 types::METRIC_TERMINATE_AND_RESUME_ARGS,
-                &args,
+                &args?,
                 to,
             )
         };
         let answer = self
-            .0
+            .service
             .call(call, method, argument, |value| value.decode(types::MEASUREMENT))
             .await?;
         Ok(masked(answer, &call.secrets))
@@ -65,14 +81,13 @@ fn masked_map(map: BTreeMap<String, String>, masker: &Masker) -> BTreeMap<String
 #[async_trait]
 impl MetricProvider for NativeMetricProvider {
     async fn run(&self, call: &Call, run: &Arc<AnalysisRun>, metric: &Metric) -> Result<Measurement, CallError> {
-        let args = wire::RunArgs {
-            analysis_run: &**run,
-            metric,
-        };
+        let args = self
+            .encoded(run)
+            .map(|analysis_run| wire::RunArgs { analysis_run, metric });
         let argument =
-            |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.interface("RunArgs", types::METRIC_RUN_ARGS, &args, to);
+            |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.interface("RunArgs", types::METRIC_RUN_ARGS, &args?, to);
         let answer = self
-            .0
+            .service
             .call(call, "Plugin.Run", argument, |value| value.decode(types::MEASUREMENT))
             .await?;
         Ok(masked(answer, &call.secrets))
@@ -105,16 +120,16 @@ impl MetricProvider for NativeMetricProvider {
         metric: &Metric,
         limit: u32,
     ) -> Result<(), CallError> {
-        let args = wire::GarbageCollectArgs {
-            analysis_run: &**run,
+        let args = self.encoded(run).map(|analysis_run| wire::GarbageCollectArgs {
+            analysis_run,
             metric,
             limit: limit.into(),
-        };
+        });
         let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| {
-            encoder.interface("GarbageCollectArgs", types::METRIC_GARBAGE_COLLECT_ARGS, &args, to)
+            encoder.interface("GarbageCollectArgs", types::METRIC_GARBAGE_COLLECT_ARGS, &args?, to)
         };
         let answer = self
-            .0
+            .service
             .call(call, "Plugin.GarbageCollect", argument, |value| {
                 value.decode(types::TYPES_RPC_ERROR)
             })
@@ -128,7 +143,7 @@ impl MetricProvider for NativeMetricProvider {
             encoder.interface("GetMetadataArgs", types::METRIC_GET_METADATA_ARGS, &args, to)
         };
         let answer = self
-            .0
+            .service
             .call(call, "Plugin.GetMetadata", argument, |value| {
                 value.decode(types::STRINGS)
             })

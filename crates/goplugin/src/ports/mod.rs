@@ -5,6 +5,7 @@
 
 mod metric;
 mod router;
+mod sent;
 mod step;
 
 use rollcage_api::plugin::PluginKind;

@@ -10,26 +10,38 @@ use rollcage_api::{
 use rollcage_core::{Call, CallError, Step};
 use rollcage_gob::{Encoder, Type, types, wire};
 
-use super::refused;
+use super::{refused, sent::Sent};
 use crate::service::Service;
 
 /// The port of a native step.
 #[derive(Clone, Debug)]
-pub struct NativeStep(pub Arc<Service>);
+pub struct NativeStep {
+    service: Arc<Service>,
+    rollouts: Arc<Sent<Rollout>>,
+}
 
 impl NativeStep {
+    /// Calls this plugin, which is one.
+    pub fn new(service: Arc<Service>) -> Self {
+        Self {
+            service,
+            rollouts: Arc::new(Sent::new(types::ROLLOUT)),
+        }
+    }
+
     async fn step(
         &self,
         call: &Call,
         method: &'static str,
         (name, of): (&'static str, Type),
-        rollout: &Rollout,
+        rollout: &Arc<Rollout>,
         context: &StepContext,
     ) -> Result<StepResult, CallError> {
-        let args = wire::StepArgs { rollout, context };
-        let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.interface(name, of, &args, to);
+        let rollout = self.rollouts.encoded(rollout).map_err(|error| error.within("rollout"));
+        let args = rollout.map(|rollout| wire::StepArgs { rollout, context });
+        let argument = |encoder: &mut Encoder, to: &mut Vec<u8>| encoder.interface(name, of, &args?, to);
         let answer: wire::StepResponse = self
-            .0
+            .service
             .call(call, method, argument, |value| value.decode(types::STEP_RESPONSE))
             .await?;
         let masker = &call.secrets;
