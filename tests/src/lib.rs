@@ -5,6 +5,7 @@
 //! tests/faults   -> faults (components that misbehave) -> stage (store, sandbox, registry) -> the fault of each
 //! tests/survives -> victim (a host in a process of its own, killed) -> stage on the same folder
 //! tests/guards   -> stage + server: what plugins reach, and what leaves them
+//! tests/deploy   -> chart (Helm, built with Go) -> what deploy/ makes of a cluster
 //! tests/peers    -> peers (Argo's own plugins and client, built with Go) -> what both hosts make of the same plugin
 //! ```
 
@@ -15,6 +16,7 @@
     reason = "a kit for tests: one that cannot go on fails"
 )]
 
+pub mod chart;
 pub mod faults;
 pub mod lives;
 pub mod measured;

@@ -3,6 +3,7 @@
 //! ```text
 //! plugins  every folder of examples/ ──> target/plugins/<folder>.wasm
 //! test     plugins and peers, then format, clippy, docs and tests with warnings denied
+//! helm     Helm (with Go) ──> target/helm, for the tests of deploy/
 //! peers    the original's plugins and clients of several versions (with Go) ──> target/peers/<version>/
 //! demo     plugins, then `rollcage dev examples/analysis` (release build)
 //! bench    plugins, the original's client and a native plugin (with Go), then the benchmarks (release build)
@@ -12,6 +13,7 @@
 mod bench;
 mod demo;
 mod docs;
+mod helm;
 mod peers;
 mod plugins;
 mod process;
@@ -38,6 +40,8 @@ enum Task {
         #[arg(long)]
         all: bool,
     },
+    /// Build Helm into target/helm, with Go
+    Helm,
     /// Run every check and test: format, clippy, docs, tests
     Test(test::Arguments),
     /// Play examples/analysis: plugins measure, AnalysisRuns reach their verdicts
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Plugins => plugins::run().map(|_| ()),
         Task::Peers { all } => peers::versions(all).map(|_| ()),
+        Task::Helm => helm::run().map(|_| ()),
         Task::Test(arguments) => test::run(&arguments),
         Task::Demo { arguments } => demo::run(&arguments),
         Task::Bench { arguments } => bench::run(&arguments),

@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::{
-    peers, plugins,
+    helm, peers, plugins,
     process::{cargo, is_ci, root, run as run_command},
 };
 
@@ -20,9 +20,11 @@ const EXAMPLES: &str = "examples/Cargo.toml";
 const GUESTS: [&str; 2] = [EXAMPLES, "tests/guests/Cargo.toml"];
 const GUESTS_TARGET: &str = "target/examples";
 /// The targets of `tests/Cargo.toml`.
-const SYSTEM_TESTS: [&str; 5] = ["faults", "guards", "oracle", PEERS, "survives"];
+const SYSTEM_TESTS: [&str; 6] = [DEPLOY, "faults", "guards", "oracle", PEERS, "survives"];
 /// The one of them that needs what `peers` builds.
 const PEERS: &str = "peers";
+/// The one of them that needs what `helm` builds.
+const DEPLOY: &str = "deploy";
 
 /// Tests that wait for as long as other programs do, about a minute, by their target. Built with the others.
 const SLOW: [&str; 2] = ["it", PEERS];
@@ -35,7 +37,7 @@ pub(crate) struct Arguments {
     /// Test against the original's plugins of every version, not only of four
     #[arg(long)]
     all_peers: bool,
-    /// Run only one of the whole-system tests (faults, guards, oracle, peers, survives), or those whose name contains this, and
+    /// Run only one of the whole-system tests (deploy, faults, guards, oracle, peers, survives), or those whose name contains this, and
     /// show what they print
     name: Option<String>,
 }
@@ -58,6 +60,9 @@ fn named(phases: &mut Phases, name: &str, all_peers: bool) -> Result<()> {
     if name == PEERS {
         phases.run("peers", || peers::versions(all_peers))?;
     }
+    if name == DEPLOY {
+        phases.run("helm", helm::run)?;
+    }
     // Features are those of the whole workspace, so that nothing is built twice.
     let mut tests = vec!["test", "--workspace"];
     let is_target = SYSTEM_TESTS.contains(&name);
@@ -78,6 +83,7 @@ fn all(phases: &mut Phases, all_peers: bool) -> Result<()> {
     phases.run("prometheus", prometheus)?;
     let plugins = phases.run("plugins", plugins::run)?;
     let peers = phases.run("peers", || peers::versions(all_peers))?;
+    let helm = phases.run("helm", helm::run)?;
     phases.run("clippy", || {
         let deny = ["--all-targets", "--", "--deny", "warnings"];
         run_command(cargo(&["clippy", "--workspace"]).args(deny))?;
@@ -93,6 +99,7 @@ fn all(phases: &mut Phases, all_peers: bool) -> Result<()> {
         let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
         tests.env(plugins::VARIABLE, &plugins);
         tests.envs(peers.map(|peers| (peers::VARIABLE, peers)));
+        tests.envs(helm.map(|helm| (helm::VARIABLE, helm)));
         run_command(&mut tests)
     })?;
     // Those that only wait do so beside others.

@@ -1,0 +1,9 @@
+//! What `deploy/` makes of a cluster: the chart under many values, the rights that it gives, and what is made out of it.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests, helpers included")]
+
+mod generated;
+mod network;
+mod pods;
+mod rights;
+mod values;
