@@ -50,6 +50,9 @@ pub enum NativePolicy {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run in a cluster: load plugins and reconcile AnalysisRuns.
+    #[command(after_help = CONTROLLER_EXAMPLES)]
+    Controller(ControllerArgs),
     /// Play the manifests of a folder against an in-process Kubernetes API, without a cluster.
     #[command(after_help = DEV_EXAMPLES)]
     Dev(DevArgs),
@@ -72,6 +75,94 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+}
+
+const CONTROLLER_EXAMPLES: &str = "Examples:
+  rollcage controller                                        in a pod, by its service account
+  rollcage controller --kubeconfig ~/.kube/config            from outside, for a look
+  rollcage controller --instance-id rollcage --logformat json
+
+docs/controller.md holds the flags against those of the stock controller.";
+
+/// Arguments of `controller`.
+#[derive(Debug, Args)]
+pub struct ControllerArgs {
+    /// Kubeconfig to use in place of the pod's service account.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig to use.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// With --namespaced: the namespace to work on [default: the pod's, or the kubeconfig context's].
+    #[arg(long, short = 'n', value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Work on the objects of one namespace only.
+    #[arg(long)]
+    pub namespaced: bool,
+    /// Work only on objects whose label argo-rollouts.argoproj.io/controller-instance-id is this; without an id, only on
+    /// those without the label.
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true, value_parser = parse_label)]
+    pub instance_id: String,
+    /// AnalysisRuns that are worked on at the same time; waiting for a plugin does not count.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub analysis_threads: usize,
+    /// How long plugins may take to load before this replica counts as ready, and stands for election, all the same.
+    #[arg(long, value_name = "D", default_value = "60s")]
+    pub leader_warmup: GoDuration,
+    /// End when a plugin of the first configuration does not become ready, as the stock controller does.
+    #[arg(long)]
+    pub strict_plugins: bool,
+    /// Port of /healthz and /readyz.
+    #[arg(long = "healthzPort", value_name = "PORT", default_value_t = 8080)]
+    pub healthz_port: u16,
+    /// Least important lines that are logged.
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
+    pub loglevel: LogLevel,
+    /// How lines of the log are written.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub logformat: LogFormat,
+    /// Native plugins.
+    #[command(flatten)]
+    pub native: NativeArgs,
+}
+
+impl ControllerArgs {
+    /// What is logged. What the Kubernetes client says is left out: it repeats whole answers, and we say what failed.
+    pub fn log_filter(&self) -> String {
+        let level = match self.loglevel {
+            LogLevel::Trace => "trace",
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warn => "warn",
+            LogLevel::Error => "error",
+        };
+        format!("{level},kube_client=off,kube_runtime=off")
+    }
+}
+
+/// How important a line of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Everything.
+    Trace,
+    /// For those who look for a defect.
+    Debug,
+    /// What happens.
+    Info,
+    /// What somebody should look at.
+    #[value(alias = "warning")]
+    Warn,
+    /// What does not work.
+    Error,
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 const DEV_EXAMPLES: &str = "Examples:
@@ -347,6 +438,18 @@ pub struct BenchArgs {
     /// Fails when a figure is above its budget: p50, p90 or p99, such as p99=100us.
     #[arg(long, value_name = "FIGURE=DURATION")]
     pub budget: Vec<String>,
+}
+
+/// A label's value, as Kubernetes wants it.
+fn parse_label(text: &str) -> Result<String, String> {
+    let is_alphanumeric = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    let ends = is_alphanumeric(text.chars().next()) && is_alphanumeric(text.chars().next_back());
+    let inside = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if ends && inside && text.len() <= 63 {
+        Ok(text.to_owned())
+    } else {
+        Err("at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit".to_owned())
+    }
 }
 
 fn parse_identity(text: &str) -> Result<(u32, u32), String> {

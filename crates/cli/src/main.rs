@@ -9,7 +9,7 @@ mod render;
 
 use std::process::ExitCode;
 
-use args::{Cli, Command};
+use args::{Cli, Command, ControllerArgs, LogFormat};
 use clap::Parser;
 use output::Out;
 use rollcage_goplugin::server::HclogFormat;
@@ -40,18 +40,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// Logs go to standard error: for people, or, in a shim, for the controller that has started it.
+/// Logs go to standard error: for people, for what collects them in a cluster, or, in a shim, for the controller that has
+/// started it.
 fn log(command: &Command) {
-    let for_host = matches!(command, Command::Shim(_));
-    let filter = EnvFilter::try_from_env("ROLLCAGE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(if for_host { "info" } else { "error" }));
+    let default = match command {
+        Command::Shim(_) => "info".to_owned(),
+        Command::Controller(args) => args.log_filter(),
+        _ => "error".to_owned(),
+    };
+    let filter = EnvFilter::try_from_env("ROLLCAGE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    if for_host {
-        subscriber.event_format(HclogFormat).init();
-    } else {
-        subscriber.init();
+    match command {
+        Command::Shim(_) => subscriber.event_format(HclogFormat).init(),
+        Command::Controller(ControllerArgs {
+            logformat: LogFormat::Json,
+            ..
+        }) => subscriber.json().flatten_event(true).init(),
+        Command::Controller(_) => subscriber.with_ansi(false).init(),
+        _ => subscriber.init(),
     }
 }
 

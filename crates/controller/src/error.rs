@@ -53,7 +53,37 @@ impl fmt::Display for Doing {
     }
 }
 
+/// What an error of the client means to people: the API server's own words, or every cause in its turn.
+pub fn told(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return if status.message.is_empty() {
+            format!("the API server answers {} {}", status.code, status.reason)
+        } else {
+            status.message.clone()
+        };
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
 impl ReconcileError {
+    /// What is behind it, in words for people.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Api { source, .. } => told(source),
+            Self::Unwritable { source, .. } => source.to_string(),
+        }
+    }
+
     pub(crate) fn new(doing: Doing, namespace: &str, name: &str, source: kube::Error) -> Self {
         Self::Api {
             doing,

@@ -1,7 +1,8 @@
 //! What runs in a cluster: AnalysisRuns to their verdicts, and a component inside the stock controller.
 //!
 //! ```text
-//! the caller's queue -> analysis (one pass over one AnalysisRun) -> ports of rollcage-core (plugins), kube client
+//! run (the controller's process) -> config (ConfigMaps to the registry), watch, queue (what is due), and
+//! queue -> analysis (one pass over one AnalysisRun) -> ports of rollcage-core (plugins), kube client
 //!                        |-> events (core/v1 Events)   |-> guard (never act on what is older than our own write)
 //! a plugin's host call -> cluster (Kubernetes objects and Secrets for plugins) <- connect (which cluster, which namespace)
 //! the stock controller's call -> shim (a go-plugin server) -> ports of rollcage-registry
@@ -9,15 +10,19 @@
 //!
 //! Invariants: decisions are `rollcage-core`'s; state is in Kubernetes objects alone; every write carries the version of
 //! the object that it was decided on, and nothing newer is ever overwritten; a plugin is only ever asked through a port.
-//! Watching, queueing and timing are the caller's: `rollcage dev` does it over an in-process API.
+//! Who drives the queue has the clock: `run` the machine's, `rollcage dev` a scenario's.
 
 pub mod analysis;
 pub mod cluster;
+pub mod config;
 pub mod connect;
 mod error;
 mod events;
 mod guard;
+pub mod queue;
+pub mod run;
 pub mod shim;
+pub mod watch;
 
 pub use analysis::{AnalysisReconciler, Outcome};
-pub use error::{Doing, ReconcileError};
+pub use error::{Doing, ReconcileError, told};

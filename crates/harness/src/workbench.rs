@@ -136,6 +136,18 @@ impl Workbench {
         Registry::new(loader, Options::default())
     }
 
+    /// A registry for the controller in a cluster, whose plugins ask `host`: the bundled plugins, components and native ones,
+    /// and what served is remembered.
+    pub fn controller_registry(&self, host: HostServices) -> Registry {
+        let loader = PluginLoader::new(Arc::clone(&self.store), Arc::clone(&self.sandbox), host)
+            .with_native(self.native.clone());
+        let options = Options {
+            bundled: self.bundled.clone(),
+            ..Options::default()
+        };
+        Registry::new(loader, options)
+    }
+
     fn registry_with(&self, host: HostServices, env: BTreeMap<String, String>, bundled: Vec<Bundled>) -> Registry {
         let clock = Arc::clone(&host.clock);
         let native = NativeHost {

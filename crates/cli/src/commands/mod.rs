@@ -1,5 +1,6 @@
 //! From arguments to options of the harness, and from its reports to the output.
 
+mod controller;
 mod dev;
 mod plugin;
 mod shim;
@@ -24,6 +25,7 @@ use crate::{
 pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
     let tools = |native: &NativeArgs| workbench(cli.cache_dir.clone(), native);
     match cli.command {
+        Command::Controller(args) => controller::run(args, cli.cache_dir.clone()).await,
         Command::Dev(args) => {
             let tools = tools(&args.native)?;
             dev::run(args, &tools, out).await

@@ -2,8 +2,9 @@
 
 use crate::support::{rollcage, root, run};
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
+    &["controller"],
     &["dev"],
     &["plugin"],
     &["plugin", "new"],

@@ -10,6 +10,7 @@
 mod bench;
 mod call;
 mod conformance;
+mod controller;
 mod dev;
 mod help;
 mod inspect;

@@ -10,7 +10,6 @@
 
 mod actions;
 mod play;
-mod queue;
 pub mod report;
 pub mod scenario;
 mod servers;

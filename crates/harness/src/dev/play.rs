@@ -9,7 +9,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rollcage_api::analysis::AnalysisRun;
 use rollcage_apiserver::{ApiServer, Change, ChangeType, Subscription};
-use rollcage_controller::{AnalysisReconciler, Outcome, ReconcileError};
+use rollcage_controller::{
+    AnalysisReconciler, Outcome, ReconcileError,
+    queue::{Key, Queue},
+};
 use rollcage_core::clock::Clock;
 use rollcage_registry::{ConfigMaps, Registry, Snapshot};
 use serde_json::Value;
@@ -17,7 +20,6 @@ use tokio::{sync::watch, task::JoinSet};
 
 use super::{
     actions,
-    queue::{Key, Queue},
     report::{DevReport, EventReport, PluginReport, RunReport},
     scenario::{Action, Scenario},
     servers::Servers,
@@ -28,8 +30,6 @@ use crate::{clock::ScenarioClock, error::CommandError, manifests::Manifests, plu
 const WARM_UP: SignedDuration = SignedDuration::from_secs(10);
 /// Longest time that a scenario plays, unless it says so itself.
 const UNTIL: SignedDuration = SignedDuration::from_hours(24);
-/// How long to wait, in real time, after a pass that failed for a reason outside of the scenario.
-const RETRY: SignedDuration = SignedDuration::from_secs(1);
 
 /// Everything that a play needs.
 pub struct Stage {
@@ -52,8 +52,6 @@ pub struct Play {
     states: watch::Receiver<Arc<Snapshot>>,
     queue: Queue,
     passes: JoinSet<Pass>,
-    /// How often plugin states have changed.
-    states_seen: u64,
     /// Until when runs are held back while plugins load for the first time; none once they have.
     warming: Option<Timestamp>,
     actions: VecDeque<Action>,
@@ -69,8 +67,6 @@ pub struct Play {
 /// A pass that ended.
 struct Pass {
     key: Key,
-    /// How often plugin states had changed when it began.
-    states_seen: u64,
     result: Result<Outcome, ReconcileError>,
 }
 
@@ -96,7 +92,6 @@ impl Play {
             states: stage.registry.watch(),
             queue: Queue::default(),
             passes: JoinSet::new(),
-            states_seen: 0,
             warming: stage.clock.start().checked_add(WARM_UP).ok(),
             actions: std::mem::take(&mut scenario.actions).into(),
             scenario,
@@ -147,14 +142,10 @@ impl Play {
         let hold = self.is_held(now);
         let due = if hold { Vec::new() } else { self.queue.take_due(now) };
         for key in due {
-            let (reconciler, states_seen) = (Arc::clone(&self.reconciler), self.states_seen);
+            let reconciler = Arc::clone(&self.reconciler);
             self.passes.spawn(async move {
                 let result = reconciler.reconcile(&key.0, &key.1).await;
-                Pass {
-                    key,
-                    states_seen,
-                    result,
-                }
+                Pass { key, result }
             });
         }
         Ok(self.next(now))
@@ -220,21 +211,14 @@ impl Play {
         match pass {
             Ok(Pass {
                 key,
-                states_seen,
                 result: Ok(outcome),
-            }) => {
-                // A state that changed while the pass was under way may be the one that it waits for.
-                let missed = states_seen != self.states_seen && !outcome.waiting_for.is_empty();
-                let again = if missed { Some(now) } else { outcome.requeue_at };
-                self.queue.done(key, again, outcome.waiting_for);
-            }
+            }) => self.queue.done(key, now, outcome.requeue_at, outcome.waiting_for),
             Ok(Pass {
                 key,
                 result: Err(error),
-                ..
             }) => {
                 tracing::warn!(namespace = key.0, name = key.1, %error, "the pass failed and is tried again");
-                self.queue.done(key, Some(now + RETRY), Vec::new());
+                self.queue.failed(key, now);
             }
             Err(error) => self.problems.push(format!("a pass ended unexpectedly: {error}")),
         }
@@ -281,7 +265,6 @@ impl Play {
 
     fn take_states(&mut self, now: Timestamp) {
         if self.states.has_changed().unwrap_or(false) {
-            self.states_seen += 1;
             let states = self.states.borrow_and_update().clone();
             for id in states.plugins.keys() {
                 self.queue.plugin_changed(id, now);

@@ -1,0 +1,283 @@
+//! The process that runs in a cluster.
+//!
+//! ```text
+//! ConfigMaps -> config -> Registry ──────────────────────────────┐ states
+//! AnalysisRuns of our instance id -> watch -> Scheduler <────────┘
+//!                                               │ due, while we lead
+//!                                               v
+//!                                       AnalysisReconciler (bounded workers) -> ports of the registry, API server
+//! probes -> health (answers from the first moment)
+//! ```
+//!
+//! Invariants: it starts and stays up whatever the API server, a plugin or a download does; only a port that is taken, or a
+//! cache folder that cannot be used, ends it. Probes depend on nothing outside of the process.
+
+mod health;
+mod observe;
+mod options;
+mod schedule;
+mod states;
+
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc};
+
+use futures::future::BoxFuture;
+use kube::{Client, Config};
+use rollcage_core::{Fault, clock::SystemClock, host::HostServices};
+use rollcage_registry::Registry;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use self::schedule::Scheduler;
+pub use self::{
+    health::Health,
+    observe::{Observer, PassReport, Unobserved},
+    options::{Options, Selector},
+};
+use crate::{AnalysisReconciler, cluster::Cluster, config::Settings};
+
+/// What others of this process work with.
+#[derive(Clone)]
+pub struct Ground {
+    /// The plugins.
+    pub registry: Registry,
+    /// A client that may write whether we lead or not.
+    pub client: Client,
+    /// This pod's name.
+    pub pod: String,
+    /// Where the configuration is.
+    pub namespace: String,
+    /// Whether we lead.
+    pub leading: watch::Receiver<bool>,
+}
+
+/// Something that runs beside the loops, for as long as the process lives.
+pub type Companion = Box<dyn FnOnce(Ground) -> BoxFuture<'static, ()> + Send>;
+
+/// Why the process ended, other than that it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// Probes cannot be answered.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no client for the cluster.
+    #[error("the cluster's configuration cannot be used")]
+    Client(#[source] Box<kube::Error>),
+    /// Plugins cannot be kept anywhere; the text is for people.
+    #[error("{0}")]
+    Open(String),
+    /// `--strict-plugins`: this plugin did not become ready.
+    #[error("{0}")]
+    Strict(Box<Fault>),
+    /// A defect: this part ended.
+    #[error("{part} ended: {cause}")]
+    Part {
+        /// Which.
+        part: &'static str,
+        /// How.
+        cause: String,
+    },
+}
+
+/// The controller, before it runs.
+pub struct Controller {
+    options: Options,
+    config: Config,
+    observer: Arc<dyn Observer>,
+    companions: Vec<Companion>,
+}
+
+impl Controller {
+    /// A controller for the cluster of `config`.
+    pub fn new(options: Options, config: Config) -> Self {
+        Self {
+            options,
+            config,
+            observer: Arc::new(Unobserved),
+            companions: Vec::new(),
+        }
+    }
+
+    /// Tells `observer` what happens.
+    #[must_use]
+    pub fn observed(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Runs this beside the loops.
+    #[must_use]
+    pub fn with(mut self, companion: Companion) -> Self {
+        self.companions.push(companion);
+        self
+    }
+
+    /// Runs until `stop`. `open` opens what the registry is made with: it may take its time, and fail.
+    pub async fn run<M>(
+        self,
+        open: impl FnOnce() -> Result<M, String> + Send + 'static,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), Ended>
+    where
+        M: FnOnce(HostServices) -> Registry + Send + 'static,
+    {
+        let address = self.options.healthz;
+        let listen = |source| Ended::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let health = Health::default();
+        let mut parts = Parts::default();
+        {
+            let health = health.clone();
+            parts.spawn("the server of probes", async move { health.serve(listener).await });
+        }
+        tokio::select! {
+            ended = self.work(open, health, &mut parts) => ended,
+            () = stop => Ok(()),
+        }
+    }
+
+    async fn work<M>(
+        self,
+        open: impl FnOnce() -> Result<M, String> + Send + 'static,
+        health: Health,
+        parts: &mut Parts,
+    ) -> Result<(), Ended>
+    where
+        M: FnOnce(HostServices) -> Registry + Send + 'static,
+    {
+        // Reads and checks files, and sets memory aside.
+        let opening = tokio::task::spawn_blocking(open);
+        let client = Client::try_from(self.config).map_err(|error| Ended::Client(Box::new(error)))?;
+        let cluster = Arc::new(Cluster::new(client.clone(), self.options.namespace.clone()));
+        let host = HostServices {
+            kubernetes: cluster.clone(),
+            secrets: cluster,
+            ..HostServices::without_cluster()
+        };
+        let registry = match opening.await {
+            Ok(Ok(make)) => make(host),
+            Ok(Err(error)) => return Err(Ended::Open(error)),
+            Err(error) => return Err(Ended::Open(error.to_string())),
+        };
+        let settings = Arc::new(Settings::new(registry.clone()));
+        let configured = settings.configured();
+        {
+            let (client, namespace) = (client.clone(), self.options.namespace.clone());
+            parts.spawn("the watch of the configuration", async move {
+                match settings.follow(&client, &namespace).await {}
+            });
+        }
+        {
+            let registry = registry.clone();
+            parts.spawn(
+                "the retries of loads",
+                async move { registry.retry_in_real_time().await },
+            );
+        }
+        let clock = Arc::new(SystemClock);
+        let reconciler = AnalysisReconciler::new(client.clone(), Arc::new(registry.clone()), clock.clone());
+        let scheduler = Arc::new(Scheduler::new(clock, self.observer.clone()));
+        {
+            let (scheduler, registry) = (scheduler.clone(), registry.clone());
+            parts.spawn("the watch of plugin states", async move {
+                match states::follow(&registry, &scheduler).await {}
+            });
+        }
+        {
+            let (scheduler, client, selector) = (scheduler.clone(), client.clone(), self.options.selector());
+            parts.spawn("the watch of AnalysisRuns", async move {
+                match schedule::follow(client, &selector, &scheduler).await {}
+            });
+        }
+        let (_lead, leading) = watch::channel(true);
+        for companion in self.companions {
+            let ground = Ground {
+                registry: registry.clone(),
+                client: client.clone(),
+                pod: self.options.pod.clone(),
+                namespace: self.options.namespace.clone(),
+                leading: leading.clone(),
+            };
+            parts.spawn("a companion", companion(ground));
+        }
+        {
+            let warm = states::warm(registry.clone(), configured, self.options.warmup);
+            let strict = self.options.strict.then(|| registry.clone());
+            parts.spawn_checked("the start", async move {
+                warm.await;
+                if let Some(registry) = strict {
+                    registry.settled().await;
+                    registry.all_ready().map_err(Ended::Strict)?;
+                }
+                health.is_ready();
+                std::future::pending().await
+            });
+        }
+        let threads = self.options.threads;
+        parts.spawn("the workers", async move {
+            match scheduler.work(Arc::new(reconciler), threads).await {}
+        });
+        parts.first_end().await
+    }
+}
+
+/// Everything that runs for as long as the process does.
+#[derive(Default)]
+struct Parts {
+    tasks: JoinSet<Ended>,
+}
+
+impl Parts {
+    /// Something that does not end, unless by a defect.
+    fn spawn(&mut self, part: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_checked(part, async move {
+            work.await;
+            Err(Ended::Part {
+                part,
+                cause: "there was nothing left to do".to_owned(),
+            })
+        });
+    }
+
+    fn spawn_checked(
+        &mut self,
+        part: &'static str,
+        work: impl Future<Output = Result<Infallible, Ended>> + Send + 'static,
+    ) {
+        // A task of its own, so that a panic is told with its part.
+        let task = AbortOnDrop(tokio::spawn(work));
+        self.tasks.spawn(async move {
+            let mut task = task;
+            match (&mut task.0).await {
+                Ok(Ok(never)) => match never {},
+                Ok(Err(ended)) => ended,
+                Err(error) => Ended::Part {
+                    part,
+                    cause: error.to_string(),
+                },
+            }
+        });
+    }
+
+    async fn first_end(&mut self) -> Result<(), Ended> {
+        match self.tasks.join_next().await {
+            Some(Ok(ended)) => Err(ended),
+            Some(Err(error)) => Err(Ended::Part {
+                part: "a part",
+                cause: error.to_string(),
+            }),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,32 @@
+//! Who is told what happens, to count it.
+
+use std::{fmt, time::Duration};
+
+/// A pass over an object that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct PassReport<'a> {
+    /// Kind of the object.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// How long the pass took.
+    pub took: Duration,
+    /// Whether it failed, and is tried again.
+    pub failed: bool,
+}
+
+/// Is told what happens. Nothing may wait here.
+pub trait Observer: Send + Sync + fmt::Debug {
+    /// A pass ended.
+    fn pass(&self, pass: &PassReport<'_>) {
+        let _ = pass;
+    }
+}
+
+/// Nobody counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {}
