@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! tests/oracle   -> oracle (a Go program of ours, in tests/oracle) -> what the original and Go's libraries make of the input
+//! tests/cluster  -> controlplane (Go: etcd, kube-apiserver ..., in tests/controlplane) -> what a real cluster makes of it
 //! tests/faults   -> faults (components that misbehave) -> stage (store, sandbox, registry) -> the fault of each
 //! tests/survives -> victim (a host in a process of its own, killed) -> stage on the same folder
 //! tests/guards   -> stage + server: what plugins reach, and what leaves them
@@ -17,6 +18,7 @@
 )]
 
 pub mod chart;
+pub mod controlplane;
 pub mod faults;
 pub mod lives;
 pub mod measured;

@@ -5,12 +5,14 @@
 //! test     plugins and peers, then format, clippy, docs and tests with warnings denied
 //! helm     Helm (with Go) ──> target/helm, for the tests of deploy/
 //! peers    the original's plugins and clients of several versions (with Go) ──> target/peers/<version>/
+//! cluster  a real control plane (with Go) ──> target/controlplane, and one to play with
 //! demo     plugins, then `rollcage dev examples/analysis` (release build)
 //! bench    plugins, the original's client and a native plugin (with Go), then the benchmarks (release build)
 //! docs     rewrites the generated pages of docs/
 //! ```
 
 mod bench;
+mod controlplane;
 mod demo;
 mod docs;
 mod helm;
@@ -44,6 +46,12 @@ enum Task {
     Helm,
     /// Run every check and test: format, clippy, docs, tests
     Test(test::Arguments),
+    /// Start a real Kubernetes control plane to play with, until ctrl-c; built with Go
+    Cluster {
+        /// Build it, and the original's controller, and start nothing
+        #[arg(long)]
+        build: bool,
+    },
     /// Play examples/analysis: plugins measure, AnalysisRuns reach their verdicts
     Demo {
         /// Passed on to `rollcage dev`
@@ -66,6 +74,8 @@ fn main() -> ExitCode {
         Task::Peers { all } => peers::versions(all).map(|_| ()),
         Task::Helm => helm::run().map(|_| ()),
         Task::Test(arguments) => test::run(&arguments),
+        Task::Cluster { build: true } => controlplane::build().map(|_| ()),
+        Task::Cluster { build: false } => controlplane::cluster(),
         Task::Demo { arguments } => demo::run(&arguments),
         Task::Bench { arguments } => bench::run(&arguments),
         Task::Docs => docs::run(),

@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::{
-    helm, peers, plugins,
+    controlplane, helm, peers, plugins,
     process::{cargo, is_ci, root, run as run_command},
 };
 
@@ -20,7 +20,9 @@ const EXAMPLES: &str = "examples/Cargo.toml";
 const GUESTS: [&str; 2] = [EXAMPLES, "tests/guests/Cargo.toml"];
 const GUESTS_TARGET: &str = "target/examples";
 /// The targets of `tests/Cargo.toml`.
-const SYSTEM_TESTS: [&str; 6] = [DEPLOY, "faults", "guards", "oracle", PEERS, "survives"];
+const SYSTEM_TESTS: [&str; 7] = [CLUSTER, DEPLOY, "faults", "guards", "oracle", PEERS, "survives"];
+/// The one of them that needs a real control plane.
+const CLUSTER: &str = "cluster";
 /// The one of them that needs what `peers` builds.
 const PEERS: &str = "peers";
 /// The one of them that needs what `helm` builds.
@@ -37,8 +39,8 @@ pub(crate) struct Arguments {
     /// Test against the original's plugins of every version, not only of four
     #[arg(long)]
     all_peers: bool,
-    /// Run only one of the whole-system tests (deploy, faults, guards, oracle, peers, survives), or those whose name contains this, and
-    /// show what they print
+    /// Run only one of the whole-system tests (cluster, deploy, faults, guards, oracle, peers, survives), or those whose
+    /// name contains this, and show what they print
     name: Option<String>,
 }
 
@@ -56,6 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn named(phases: &mut Phases, name: &str, all_peers: bool) -> Result<()> {
+    if name == CLUSTER {
+        phases.run("cluster", controlplane::build)?;
+    }
     let plugins = phases.run("plugins", plugins::run)?;
     if name == PEERS {
         phases.run("peers", || peers::versions(all_peers))?;
@@ -81,6 +86,7 @@ fn all(phases: &mut Phases, all_peers: bool) -> Result<()> {
     })?;
     phases.run("go", go)?;
     phases.run("prometheus", prometheus)?;
+    let control_plane = controlplane::start_all()?;
     let plugins = phases.run("plugins", plugins::run)?;
     let peers = phases.run("peers", || peers::versions(all_peers))?;
     let helm = phases.run("helm", helm::run)?;
@@ -95,8 +101,10 @@ fn all(phases: &mut Phases, all_peers: bool) -> Result<()> {
         let flags = "--deny warnings --allow rustdoc::private_intra_doc_links";
         run_command(cargo(&docs).env("RUSTDOCFLAGS", flags))
     })?;
+    let control_plane = phases.run("cluster", || control_plane.finish())?;
     phases.run("tests", || {
         let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+        tests.envs(control_plane.map(|built| (controlplane::VARIABLE, built)));
         tests.env(plugins::VARIABLE, &plugins);
         tests.envs(peers.map(|peers| (peers::VARIABLE, peers)));
         tests.envs(helm.map(|helm| (helm::VARIABLE, helm)));

@@ -1,0 +1,3 @@
+//! On a real control plane: etcd, kube-apiserver and kube-controller-manager, with TLS and RBAC on.
+
+mod plane;
