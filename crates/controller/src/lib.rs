@@ -5,6 +5,7 @@
 //! queue -> analysis (one pass over one AnalysisRun) -> ports of rollcage-core (plugins), kube client
 //!                        |-> events (core/v1 Events)   |-> guard (never act on what is older than our own write)
 //! a plugin's host call -> cluster (Kubernetes objects and Secrets for plugins) <- connect (which cluster, which namespace)
+//! the configuration of a stock controller -> migrate (what would fail under ours, and what to do)
 //! the stock controller's call -> shim (a go-plugin server) -> ports of rollcage-registry
 //! ```
 //!
@@ -19,6 +20,7 @@ pub mod connect;
 mod error;
 mod events;
 mod guard;
+pub mod migrate;
 pub mod queue;
 pub mod run;
 pub mod shim;

@@ -14,6 +14,14 @@ pub enum CommandError {
         /// What to do.
         hint: String,
     },
+    /// The cluster does not answer.
+    #[error("{message}")]
+    Unreachable {
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// The plugin answered with its own typed error.
     #[error("plugin {plugin}: {error}")]
     Plugin {
@@ -56,12 +64,13 @@ impl CommandError {
         }
     }
 
-    /// 1: the plugin's own error, or an expectation that does not hold; 2: usage; 3: not loaded; 4: a fault in `init`
-    /// or a call.
+    /// 1: the plugin's own error, or an expectation that does not hold; 2: usage; 3: not loaded, or no cluster; 4: a fault in
+    /// `init` or a call.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Plugin { .. } | Self::Expectation { .. } | Self::Reported => 1,
             Self::Usage { .. } => 2,
+            Self::Unreachable { .. } => 3,
             Self::Fault(fault) => match fault.phase {
                 Phase::Resolve | Phase::Fetch | Phase::Verify | Phase::Compile | Phase::Link => 3,
                 Phase::Init | Phase::Call => 4,
@@ -72,7 +81,7 @@ impl CommandError {
     /// What to do.
     pub fn hint(&self) -> &str {
         match self {
-            Self::Usage { hint, .. } => hint,
+            Self::Usage { hint, .. } | Self::Unreachable { hint, .. } => hint,
             Self::Fault(fault) => &fault.hint,
             Self::Plugin { .. } | Self::Expectation { .. } | Self::Reported => "",
         }
@@ -82,6 +91,13 @@ impl CommandError {
     pub fn to_json(&self) -> Value {
         let (kind, phase, plugin, message, causes) = match self {
             Self::Usage { message, .. } => (json!("usage"), Value::Null, Value::Null, message.clone(), Vec::new()),
+            Self::Unreachable { message, .. } => (
+                json!("unreachable"),
+                Value::Null,
+                Value::Null,
+                message.clone(),
+                Vec::new(),
+            ),
             Self::Expectation { .. } | Self::Reported => (
                 json!("expectation"),
                 Value::Null,
@@ -139,6 +155,11 @@ mod tests {
             assert_eq!(fault(phase).exit_code(), code, "{phase}");
         }
         assert_eq!(CommandError::usage("m", "h").exit_code(), 2);
+        let unreachable = CommandError::Unreachable {
+            message: "m".into(),
+            hint: "h".into(),
+        };
+        assert_eq!((unreachable.exit_code(), unreachable.hint()), (3, "h"));
         let error = PluginError {
             kind: PluginErrorKind::InvalidConfig,
             message: "no address".into(),

@@ -188,7 +188,7 @@ async fn inspect_native(
 }
 
 /// Wishes that no grant covers. A wish for `*` is covered by any HTTP grant: it stands for what the configuration names.
-fn missing(wants: &Permissions, granted: &Permissions) -> Permissions {
+pub(crate) fn missing(wants: &Permissions, granted: &Permissions) -> Permissions {
     let http = |wish: &&HttpGrant| match wish.host() {
         "*" => granted.http.is_empty(),
         host => !granted.http.iter().any(|grant| grant.host().eq_ignore_ascii_case(host)),

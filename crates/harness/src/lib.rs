@@ -3,6 +3,7 @@
 //! ```text
 //! FILE (+ entry, INPUT) -> workbench (store, sandbox) -> registry -> port -> call | test | bench
 //! cases.yaml            -> cases: surroundings (objects, HTTP answers, clock) a case -> call -> verdict -> report
+//! ConfigMaps, a cluster -> migrate: what their locations have -> the controller's findings
 //! DIR of manifests      -> dev: apiserver + clock + registry + the controller's pass -> report
 //! ```
 //!
@@ -25,6 +26,7 @@ mod invoke;
 mod manifests;
 mod matching;
 mod method;
+pub mod migrate;
 mod native;
 pub mod new;
 mod plugins;

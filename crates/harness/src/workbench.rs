@@ -11,7 +11,7 @@ use rollcage_goplugin::{EnvironmentPolicy, Launcher, examine};
 pub use rollcage_registry::Bundled;
 use rollcage_registry::{ConfigFile, NativeHost, Options, Plugin, PluginLoader, Registry};
 use rollcage_sandbox::{Compiler, Component, Sandbox, SandboxConfig, WasmPlugin};
-use rollcage_store::{Identity, Store, StoreConfig, identify};
+use rollcage_store::{Fetched, Identity, Store, StoreConfig, identify};
 
 use crate::error::CommandError;
 
@@ -119,6 +119,11 @@ impl Workbench {
         self
     }
 
+    /// The plugins that come with the program.
+    pub fn bundled(&self) -> &[Bundled] {
+        &self.bundled
+    }
+
     /// A registry whose plugins ask `host`, for one plugin: nothing else is loaded. Native plugins see `env`.
     pub fn registry(&self, host: HostServices, env: BTreeMap<String, String>) -> Registry {
         self.registry_with(host, env, Vec::new())
@@ -179,6 +184,12 @@ impl Workbench {
             name,
         };
         let fetched = self.store.fetch(&id, &entry, &NoCluster).await?;
+        id.kind = rollcage_sandbox::kind_of(&fetched.bytes).unwrap_or(id.kind);
+        self.look_at(&id, &fetched).await
+    }
+
+    /// What fetched bytes are. A component of another kind than the id's is refused.
+    pub(crate) async fn look_at(&self, id: &PluginId, fetched: &Fetched) -> Result<Found, CommandError> {
         let identity = identify(&fetched.bytes);
         let program = if matches!(identity, Identity::Native { .. }) {
             Program::Native {
@@ -186,11 +197,10 @@ impl Workbench {
                 bytes: fetched.bytes.clone(),
             }
         } else {
-            id.kind = rollcage_sandbox::kind_of(&fetched.bytes).unwrap_or(id.kind);
-            Program::Component(self.sandbox.load(&id, &fetched.bytes, &fetched.digest.hex()).await?)
+            Program::Component(self.sandbox.load(id, &fetched.bytes, &fetched.digest.hex()).await?)
         };
         Ok(Found {
-            name: id.name,
+            name: id.name.clone(),
             size: fetched.bytes.len() as u64,
             digest: fetched.digest.hex(),
             program,

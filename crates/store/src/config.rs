@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, io, path::PathBuf, time::Duration};
 
 use rollcage_api::ByteSize;
 
+use crate::{identity::Identity, problem::Problem};
+
 /// Bounds and time-outs, with the reason for every default.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
@@ -29,6 +31,8 @@ pub struct StoreConfig {
     pub extra_ca: Vec<u8>,
     /// Whether `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are followed, as the original does.
     pub proxies_from_environment: bool,
+    /// Whether executables for other systems and processors are given out, too: for those who only look at them.
+    pub foreign: bool,
 }
 
 impl Default for StoreConfig {
@@ -45,7 +49,16 @@ impl Default for StoreConfig {
             first_pause: Duration::from_millis(250),
             extra_ca: Vec::new(),
             proxies_from_environment: true,
+            foreign: false,
         }
+    }
+}
+
+impl StoreConfig {
+    /// Why bytes that are this are not given out.
+    pub(crate) fn refusal(&self, identity: &Identity) -> Option<Problem> {
+        let looked_at = self.foreign && matches!(identity, Identity::Native { .. });
+        if looked_at { None } else { identity.problem() }
     }
 }
 

@@ -259,7 +259,7 @@ impl Store {
         if let Some(digest) = pinned
             && let Some(obtained) = self.cached(digest).await?
         {
-            return match identify(&obtained.bytes).problem() {
+            return match self.work.config.refusal(&identify(&obtained.bytes)) {
                 Some(problem) => Err(problem),
                 None => Ok(obtained),
             };

@@ -121,21 +121,22 @@ impl Work {
     /// The bytes of a file that is in the cache already: an executable has tens of megabytes, which are not written again
     /// and synced at every start. What keeps the file from being read is told by the copy.
     async fn copied_before(&self, task: &Task, path: &Path) -> Result<Option<Obtained>, Problem> {
-        let (disk, path, max, pinned) = (
+        let (disk, path, config, pinned) = (
             Arc::clone(&self.disk),
             path.to_owned(),
-            self.config.max_plugin.0,
+            self.config.clone(),
             task.pinned,
         );
         blocking(move || {
-            let Some(digest) = digest_of(&path, max).filter(|digest| pinned.is_none_or(|pinned| pinned == *digest))
+            let Some(digest) =
+                digest_of(&path, config.max_plugin.0).filter(|digest| pinned.is_none_or(|pinned| pinned == *digest))
             else {
                 return Ok(None);
             };
             let Some((bytes, lease)) = disk.read(&digest)? else {
                 return Ok(None);
             };
-            if let Some(problem) = identify(&bytes).problem() {
+            if let Some(problem) = config.refusal(&identify(&bytes)) {
                 return Err(problem);
             }
             Ok(Some(Obtained {
@@ -226,6 +227,7 @@ impl Work {
             transfer.received = writing.length();
         });
         let (disk, pinned, from) = (Arc::clone(&self.disk), task.pinned, task.location.to_string());
+        let config = self.config.clone();
         blocking(move || {
             let digest = writing.digest();
             let identity = identify(writing.head());
@@ -240,7 +242,7 @@ impl Work {
                 };
                 return Err(Problem::new(Phase::Verify, FaultKind::DigestMismatch, cause, hint));
             }
-            if let Some(problem) = identity.problem() {
+            if let Some(problem) = config.refusal(&identity) {
                 return Err(problem);
             }
             let (bytes, lease) = writing.commit(&disk)?;

@@ -51,10 +51,10 @@ pub(crate) fn run() -> Result<Option<PathBuf>> {
 
 /// As Helm's own build has them: without, it takes every cluster for Kubernetes 1.20.
 fn flags() -> String {
-    let mut flags = format!("-s -w -X helm.sh/helm/v3/internal/version.version={VERSION}");
-    for package in ["chartutil", "lint/rules"] {
-        let package = format!("helm.sh/helm/v3/pkg/{package}");
-        flags += &format!(" -X {package}.k8sVersionMajor=1 -X {package}.k8sVersionMinor={KUBERNETES_MINOR}");
-    }
-    flags
+    let minor = |package| {
+        let version = format!("helm.sh/helm/v3/pkg/{package}.k8sVersion");
+        format!("-X {version}Major=1 -X {version}Minor={KUBERNETES_MINOR}")
+    };
+    let (chart, lint) = (minor("chartutil"), minor("lint/rules"));
+    format!("-s -w -X helm.sh/helm/v3/internal/version.version={VERSION} {chart} {lint}")
 }

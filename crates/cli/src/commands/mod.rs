@@ -2,6 +2,7 @@
 
 mod controller;
 mod dev;
+mod migrate;
 mod plugin;
 mod shim;
 mod test;
@@ -47,6 +48,10 @@ pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
         Command::Plugin(PluginCommand::Bench(args)) => {
             let tools = tools(&args.plugin.native)?;
             plugin::bench(args, &tools, out).await
+        }
+        Command::Migrate(args) => {
+            let tools = tools(&NativeArgs::default())?;
+            migrate::run(args, &tools, out).await
         }
         Command::Shim(args) => shim::run(args, cli.cache_dir.clone()).await,
         Command::Completion { shell } => {

@@ -1,6 +1,7 @@
 //! Results as text for people. Colours are stripped where the output is no terminal.
 
 pub mod dev;
+pub mod migrate;
 pub mod plugin;
 mod style;
 mod table;

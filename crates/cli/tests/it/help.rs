@@ -2,7 +2,7 @@
 
 use crate::support::{rollcage, root, run};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &[],
     &["controller"],
     &["dev"],
@@ -14,6 +14,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["plugin", "bench"],
     &["plugin", "build"],
     &["shim"],
+    &["migrate"],
     &["completion"],
 ];
 

@@ -15,6 +15,7 @@ mod dev;
 mod help;
 mod inspect;
 mod launch;
+mod migrate;
 mod native;
 mod new;
 mod prometheus;

@@ -8,7 +8,7 @@
 
 mod faults;
 mod same;
-mod states;
+pub mod states;
 mod support;
 
 use crate::support::{rollcage, run};
