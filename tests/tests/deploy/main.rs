@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests, helpers included")]
 
 mod generated;
+mod image;
 mod network;
 mod pods;
 mod rights;
