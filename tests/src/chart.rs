@@ -92,6 +92,18 @@ impl Helm {
         objects(&self.template(values).unwrap())
     }
 
+    /// A command in a cluster, by its kubeconfig; what it prints, or its error.
+    pub fn run(&self, kubeconfig: &Path, arguments: &[&str]) -> Result<String, String> {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = self.command(home.path());
+        said(&command.env("KUBECONFIG", kubeconfig).args(arguments).output().unwrap())
+    }
+
+    /// The folder that has it, for the search path of a shell.
+    pub fn folder(&self) -> &Path {
+        self.program.parent().unwrap()
+    }
+
     /// What `helm lint` finds.
     pub fn lint(&self, values: &Value) -> Result<String, String> {
         said(&self.output(values, &["lint", "--strict"]))

@@ -21,7 +21,7 @@ const GUESTS: [&str; 2] = [EXAMPLES, "tests/guests/Cargo.toml"];
 const GUESTS_TARGET: &str = "target/examples";
 /// The targets of `tests/Cargo.toml`.
 const SYSTEM_TESTS: [&str; 7] = [CLUSTER, DEPLOY, "faults", "guards", "oracle", PEERS, "survives"];
-/// The one of them that needs a real control plane.
+/// The ones of them that need a real control plane: this, and `DEPLOY`.
 const CLUSTER: &str = "cluster";
 /// The one of them that needs what `peers` builds.
 const PEERS: &str = "peers";
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn named(phases: &mut Phases, name: &str, all_peers: bool) -> Result<()> {
-    if name == CLUSTER {
+    if name == CLUSTER || name == DEPLOY {
         phases.run("cluster", controlplane::build)?;
     }
     let plugins = phases.run("plugins", plugins::run)?;

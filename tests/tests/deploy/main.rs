@@ -1,7 +1,13 @@
 //! What `deploy/` makes of a cluster: the chart under many values, the rights that it gives, and what is made out of it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests, helpers included")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests, helpers included"
+)]
 
+mod cluster;
 mod generated;
 mod image;
 mod network;

@@ -18,6 +18,7 @@ mod launch;
 mod migrate;
 mod native;
 mod new;
+mod pod;
 mod prometheus;
 mod recording;
 mod schema;
