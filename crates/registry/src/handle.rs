@@ -16,6 +16,7 @@ use crate::{
     breaker::{Verdict, judge},
     circuit::Ticket,
     loader::Port,
+    observe::Watched,
     registry::Inner,
     slot::Serving,
 };
@@ -41,6 +42,11 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
+    /// A call of this method that begins now.
+    pub(crate) fn watched(&self, method: &'static str) -> Watched<'_> {
+        Watched::new(self.registry.observer(), &self.id, method)
+    }
+
     /// Waits for the call's turn. Queueing is part of the call's time.
     pub(crate) async fn enter(&self, call: &Call) -> Result<Entered, CallError> {
         let arrived = Instant::now();

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     pin::pin,
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -13,7 +13,10 @@ use futures::future::{Either, select};
 use rollcage_core::{Fault, PluginId};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
-use crate::loader::{Loaded, Loader, Plugin, Progress, Stage};
+use crate::{
+    loader::{Loaded, Loader, Plugin, Progress, Stage},
+    observe::Observer,
+};
 
 /// What serves while a load goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,7 @@ pub(crate) struct Pipeline<L: Loader> {
     loader: L,
     /// How long the wanted bytes may take before the last-known-good ones serve in the meantime, when nothing does.
     patience: Duration,
+    observer: Arc<dyn Observer>,
     components: Keyed<Weak<L::Component>>,
     /// Held while what is kept of a plugin changes.
     keeping: Keyed<()>,
@@ -60,10 +64,11 @@ impl<L: Loader> std::fmt::Debug for Pipeline<L> {
 }
 
 impl<L: Loader> Pipeline<L> {
-    pub(crate) fn new(loader: L, patience: Duration) -> Self {
+    pub(crate) fn new(loader: L, patience: Duration, observer: Arc<dyn Observer>) -> Self {
         Self {
             loader,
             patience,
+            observer,
             components: Keyed::default(),
             keeping: Keyed::default(),
         }
@@ -131,6 +136,9 @@ impl<L: Loader> Load for Pipeline<L> {
         let recorder = Recorder {
             progress: events,
             got: OnceLock::new(),
+            observer: &*self.observer,
+            plugin: &plugin.id,
+            stage: Mutex::default(),
         };
         let wanted = self.wanted(plugin, &recorder);
         if standing == Standing::ThisEntry {
@@ -175,14 +183,37 @@ fn key(id: &PluginId) -> String {
     format!("{} {}", id.kind, id.name)
 }
 
-/// Passes on how far a load is, and remembers which bytes it got.
+/// Passes on how far a load is and how long its stages took, and remembers which bytes it got.
 struct Recorder<'a> {
     progress: &'a dyn Progress,
     got: OnceLock<String>,
+    observer: &'a dyn Observer,
+    plugin: &'a PluginId,
+    /// Where it is, and since when.
+    stage: Mutex<Option<(Stage, Instant)>>,
+}
+
+impl Recorder<'_> {
+    fn moved(&self, to: Option<Stage>) {
+        let mut at = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if to.is_some() && at.map(|(stage, _)| stage) == to {
+            return;
+        }
+        if let Some((stage, since)) = std::mem::replace(&mut *at, to.map(|stage| (stage, Instant::now()))) {
+            self.observer.stage(self.plugin, stage, since.elapsed());
+        }
+    }
+}
+
+impl Drop for Recorder<'_> {
+    fn drop(&mut self) {
+        self.moved(None);
+    }
 }
 
 impl Progress for Recorder<'_> {
     fn at(&self, stage: Stage) {
+        self.moved(Some(stage));
         self.progress.at(stage);
     }
 

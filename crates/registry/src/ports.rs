@@ -15,12 +15,17 @@ use crate::{handle::Handle, loader::Port};
 /// `guarded!(self, call, Kind, method(arguments))`: one guarded call of the port `Kind`.
 macro_rules! guarded {
     ($handle:expr, $call:expr, $kind:ident, $method:ident($($argument:expr),*)) => {{
-        let entered = $handle.enter($call).await?;
+        let mut watched = $handle.watched(stringify!($method));
+        let entered = match $handle.enter($call).await {
+            Ok(entered) => entered,
+            Err(refused) => return watched.ended(Err(refused)),
+        };
+        watched.entered();
         let Port::$kind(port) = entered.port() else {
-            return Err(mismatch(&$handle.id).into());
+            return watched.ended(Err(mismatch(&$handle.id).into()));
         };
         let result = entered.run(port.$method(entered.call(), $($argument),*)).await;
-        entered.learn(result)
+        watched.ended(entered.learn(result))
     }};
 }
 

@@ -22,6 +22,7 @@ use crate::{
     handle::{Handle, panic_text},
     loader::{Loaded, Loader, Plugin, Progress, Stage},
     monotonic::{Monotonic, SystemMonotonic},
+    observe::{Observer, Unobserved},
     pipeline::{Events, Load, Pipeline},
     retry::Retry,
     slot::{Serving, Slot},
@@ -43,6 +44,8 @@ pub struct Options {
     /// How long (real time) the wanted bytes may take before the last-known-good ones serve in the meantime, when
     /// nothing else does.
     pub patience: Duration,
+    /// Who is told of calls and loads.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
             monotonic: Arc::new(SystemMonotonic),
             retry: Retry::default(),
             patience: Duration::from_millis(300),
+            observer: Arc::new(Unobserved),
         }
     }
 }
@@ -86,7 +90,7 @@ struct Supervision {
 impl Registry {
     /// A registry without plugins.
     pub fn new<L: Loader>(loader: L, options: Options) -> Self {
-        let loads = Arc::new(Pipeline::new(loader, options.patience));
+        let loads = Arc::new(Pipeline::new(loader, options.patience, options.observer.clone()));
         Self {
             inner: Arc::new(Inner {
                 options,
@@ -226,6 +230,11 @@ impl PluginSource for Registry {
 }
 
 impl Inner {
+    /// Who is told of calls.
+    pub(crate) fn observer(&self) -> Arc<dyn Observer> {
+        self.options.observer.clone()
+    }
+
     /// What serves now, or why nothing does.
     pub(crate) fn serving(&self, id: &PluginId) -> Result<Arc<Serving>, Box<Fault>> {
         match self.slots.load().get(id) {

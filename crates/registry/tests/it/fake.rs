@@ -19,8 +19,8 @@ use rollcage_core::{
     Step, clock::Clock,
 };
 use rollcage_registry::{
-    ConfigMap, ConfigMaps, Loaded, Loader, Monotonic, Options, Plugin, PluginStatus, Port, Process, Progress, Registry,
-    Retry, Runtime, Stage,
+    ConfigMap, ConfigMaps, Loaded, Loader, Monotonic, Observer, Options, Plugin, PluginStatus, Port, Process, Progress,
+    Registry, Retry, Runtime, Stage, Unobserved,
 };
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -390,6 +390,14 @@ impl Bench {
     }
 
     pub fn with_patience(patience: Duration) -> Self {
+        Self::with(patience, Arc::new(Unobserved))
+    }
+
+    pub fn observed(observer: Arc<dyn Observer>) -> Self {
+        Self::with(Duration::from_mins(1), observer)
+    }
+
+    fn with(patience: Duration, observer: Arc<dyn Observer>) -> Self {
         let world = Arc::new(World::default());
         let clock = Arc::new(FakeClock(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
         let monotonic = Arc::new(FakeMonotonic(Mutex::new(Instant::now())));
@@ -399,6 +407,7 @@ impl Bench {
             monotonic: monotonic.clone(),
             retry: Retry::default(),
             patience,
+            observer,
         };
         Self {
             registry: Registry::new(FakeLoader(world.clone()), options),

@@ -11,6 +11,7 @@ mod calls;
 mod chaos;
 mod configuration;
 mod fake;
+mod observed;
 mod process;
 mod real;
 mod states;
