@@ -118,6 +118,14 @@ pub struct ControllerArgs {
     /// Port of /healthz and /readyz.
     #[arg(long = "healthzPort", value_name = "PORT", default_value_t = 8080)]
     pub healthz_port: u16,
+    /// Port of /metrics.
+    #[arg(
+        long = "metricsPort",
+        alias = "metricsport",
+        value_name = "PORT",
+        default_value_t = 8090
+    )]
+    pub metrics_port: u16,
     /// Least important lines that are logged.
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     pub loglevel: LogLevel,

@@ -20,6 +20,7 @@ pub mod connect;
 mod error;
 mod events;
 mod guard;
+pub mod metrics;
 pub mod migrate;
 pub mod queue;
 pub mod run;

@@ -9,7 +9,7 @@ use rollcage_core::{
 };
 use rollcage_goplugin::{EnvironmentPolicy, Launcher, examine};
 pub use rollcage_registry::Bundled;
-use rollcage_registry::{ConfigFile, NativeHost, Options, Plugin, PluginLoader, Registry};
+use rollcage_registry::{ConfigFile, NativeHost, Observer, Options, Plugin, PluginLoader, Registry};
 use rollcage_sandbox::{Compiler, Component, Sandbox, SandboxConfig, WasmPlugin};
 use rollcage_store::{Fetched, Identity, Store, StoreConfig, identify};
 
@@ -143,11 +143,12 @@ impl Workbench {
 
     /// A registry for the controller in a cluster, whose plugins ask `host`: the bundled plugins, components and native ones,
     /// and what served is remembered.
-    pub fn controller_registry(&self, host: HostServices) -> Registry {
+    pub fn controller_registry(&self, host: HostServices, observer: Arc<dyn Observer>) -> Registry {
         let loader = PluginLoader::new(Arc::clone(&self.store), Arc::clone(&self.sandbox), host)
             .with_native(self.native.clone());
         let options = Options {
             bundled: self.bundled.clone(),
+            observer,
             ..Options::default()
         };
         Registry::new(loader, options)

@@ -4,12 +4,16 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use rollcage_controller::{
     connect::{self, Target},
+    metrics::Metrics,
     run::{Controller, Ended, Options},
 };
 use rollcage_harness::CommandError;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::ControllerArgs;
+
+/// What to do about what should not happen.
+const DEFECT: &str = "this is a defect: report it with the log";
 
 pub async fn run(args: ControllerArgs, cache_dir: Option<PathBuf>) -> Result<(), CommandError> {
     let target = Target {
@@ -30,6 +34,7 @@ pub async fn run(args: ControllerArgs, cache_dir: Option<PathBuf>) -> Result<(),
         instance_id: args.instance_id,
         threads: args.analysis_threads,
         healthz: SocketAddr::from(([0, 0, 0, 0], args.healthz_port)),
+        metrics: SocketAddr::from(([0, 0, 0, 0], args.metrics_port)),
         pod: connect::pod(),
         warmup: args.leader_warmup.0,
         strict: args.strict_plugins,
@@ -41,15 +46,19 @@ pub async fn run(args: ControllerArgs, cache_dir: Option<PathBuf>) -> Result<(),
         "rollcage controller starts"
     );
     let native = args.native;
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"))
+        .map(Arc::new)
+        .map_err(|error| CommandError::usage(format!("metrics cannot be set up: {error}"), DEFECT))?;
+    let observer = metrics.clone();
     let open = move || match super::workbench(cache_dir, &native) {
         Ok(workbench) => {
             let workbench = Arc::new(workbench);
-            Ok(move |host| workbench.controller_registry(host))
+            Ok(move |host| workbench.controller_registry(host, observer))
         }
         Err(error) => Err(error.to_string()),
     };
     let stop = stopped()?;
-    match Controller::new(options, config).run(open, stop).await {
+    match Controller::new(options, config, metrics).run(open, stop).await {
         Ok(()) => {
             tracing::info!("rollcage controller ends");
             Ok(())
@@ -83,11 +92,11 @@ fn explained(ended: &Ended) -> CommandError {
     let text = format!("{ended}{}", source.unwrap_or_default());
     tracing::error!("{text}");
     let hint = match ended {
-        Ended::Listen { .. } => "name another port with --healthzPort",
+        Ended::Listen { flag, .. } => return CommandError::usage(text, format!("name another port with {flag}")),
         Ended::Client(_) => "look at the kubeconfig, or at the pod's service account",
         Ended::Open(_) => "mount a folder that can be written, and name it with --cache-dir or ROLLCAGE_CACHE_DIR",
         Ended::Strict(_) => "mend the plugin, or run without --strict-plugins",
-        Ended::Part { .. } => "this is a defect: report it with the log",
+        Ended::Part { .. } => DEFECT,
     };
     CommandError::usage(text, hint)
 }

@@ -135,6 +135,7 @@ struct Controller {
     child: Child,
     log: Arc<Mutex<String>>,
     port: u16,
+    metrics: u16,
     _kubeconfig: (tempfile::TempDir, PathBuf),
 }
 
@@ -142,9 +143,11 @@ impl Controller {
     fn start(api: &Api, arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let kubeconfig = file(&dir, "kubeconfig", &api.kubeconfig());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (port, metrics) = (free(), free());
         let mut child = rollcage()
-            .args(["controller", "--healthzPort", &port.to_string(), "--kubeconfig"])
+            .args(["controller", "--healthzPort", &port.to_string()])
+            .args(["--metricsPort", &metrics.to_string(), "--kubeconfig"])
             .arg(&kubeconfig)
             .args(arguments)
             .env_remove("POD_NAMESPACE")
@@ -165,6 +168,7 @@ impl Controller {
             child,
             log,
             port,
+            metrics,
             _kubeconfig: (dir, kubeconfig),
         }
     }
@@ -175,7 +179,11 @@ impl Controller {
 
     /// Status and body of a probe; 0 when nobody answers.
     fn probe(&self, path: &str) -> (u16, String) {
-        let Ok(mut connection) = TcpStream::connect(("127.0.0.1", self.port)) else {
+        Self::get(self.port, path)
+    }
+
+    fn get(port: u16, path: &str) -> (u16, String) {
+        let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)) else {
             return (0, String::new());
         };
         let mut answer = String::new();
@@ -247,6 +255,22 @@ fn runs_come_to_their_verdicts_and_the_configuration_is_live() {
     controller.wait_for("a plugin that came later", |_| api.phase("waits") == "Successful");
     assert_eq!(api.phase("foreign"), "", "it belongs to another controller");
 
+    let (code, text) = Controller::get(controller.metrics, "/metrics");
+    assert_eq!(code, 200);
+    for line in [
+        r#"rollcage_plugin_calls_total{kind="MetricProvider",method="run",outcome="ok",plugin="acme/web"} 1"#,
+        r#"rollcage_plugin_state{kind="MetricProvider",plugin="acme/later",state="Ready"} 1"#,
+        r#"rollcage_plugin_state{kind="MetricProvider",plugin="acme/later",state="Unavailable"} 0"#,
+        r#"rollcage_plugin_breaker_open{kind="MetricProvider",plugin="acme/web"} 0"#,
+        r#"rollcage_plugin_load_seconds_count{kind="MetricProvider",phase="init",plugin="acme/web"} 1"#,
+        r#"analysis_run_info{name="first",namespace="shop",phase="Successful"} 1"#,
+        r#"analysis_run_reconcile_count{name="first",namespace="shop"}"#,
+        concat!(r#"build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+        "process_resident_memory_bytes",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+
     assert_eq!(controller.terminate(), 0, "{}", controller.log());
     for line in controller.log().lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -314,7 +338,14 @@ fn strict_plugins_end_it_and_a_taken_port_too() {
     let kubeconfig = file(&dir, "kubeconfig", &api.kubeconfig());
     let ended = crate::support::run(
         rollcage()
-            .args(["controller", "--healthzPort", &port, "--kubeconfig"])
+            .args([
+                "controller",
+                "--healthzPort",
+                &port,
+                "--metricsPort",
+                "0",
+                "--kubeconfig",
+            ])
             .arg(&kubeconfig),
     );
     assert_eq!(ended.code, 2, "{ended:?}");

@@ -133,7 +133,7 @@ impl Stage {
     fn values(&self) -> Value {
         let server = format!("127.0.0.1:{}", self.server);
         json!({
-            "controller": {"extraArgs": [format!("--healthzPort={}", self.probes)]},
+            "controller": {"extraArgs": [format!("--healthzPort={}", self.probes), "--metricsPort=0"]},
             "rbac": {"analysisSecretNamespaces": ["shop"]},
             "plugins": {"metricProviderPlugins": [{
                 "name": "rollcage/web", "location": "bundled://web", "permissions": {

@@ -29,10 +29,15 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use self::schedule::Scheduler;
 pub use self::{
     health::Health,
-    observe::{Observer, PassReport, Unobserved},
+    observe::{Observer, PassReport},
     options::{Options, Selector},
 };
-use crate::{AnalysisReconciler, cluster::Cluster, config::Settings};
+use crate::{
+    AnalysisReconciler,
+    cluster::Cluster,
+    config::Settings,
+    metrics::{self, Metrics},
+};
 
 /// What others of this process work with.
 #[derive(Clone)]
@@ -55,9 +60,11 @@ pub type Companion = Box<dyn FnOnce(Ground) -> BoxFuture<'static, ()> + Send>;
 /// Why the process ended, other than that it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
-    /// Probes cannot be answered.
+    /// Probes, or who asks for metrics, cannot be answered.
     #[error("cannot listen on {address}")]
     Listen {
+        /// The flag that names the port.
+        flag: &'static str,
         /// Where.
         address: SocketAddr,
         /// Why.
@@ -86,26 +93,19 @@ pub enum Ended {
 pub struct Controller {
     options: Options,
     config: Config,
-    observer: Arc<dyn Observer>,
+    metrics: Arc<Metrics>,
     companions: Vec<Companion>,
 }
 
 impl Controller {
-    /// A controller for the cluster of `config`.
-    pub fn new(options: Options, config: Config) -> Self {
+    /// A controller for the cluster of `config`; what happens is counted in `metrics`.
+    pub fn new(options: Options, config: Config, metrics: Arc<Metrics>) -> Self {
         Self {
             options,
             config,
-            observer: Arc::new(Unobserved),
+            metrics,
             companions: Vec::new(),
         }
-    }
-
-    /// Tells `observer` what happens.
-    #[must_use]
-    pub fn observed(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = observer;
-        self
     }
 
     /// Runs this beside the loops.
@@ -124,9 +124,8 @@ impl Controller {
     where
         M: FnOnce(HostServices) -> Registry + Send + 'static,
     {
-        let address = self.options.healthz;
-        let listen = |source| Ended::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let listener = listen(self.options.healthz, "--healthzPort").await?;
+        let metrics = listen(self.options.metrics, "--metricsPort").await?;
         let health = Health::default();
         let mut parts = Parts::default();
         {
@@ -134,7 +133,7 @@ impl Controller {
             parts.spawn("the server of probes", async move { health.serve(listener).await });
         }
         tokio::select! {
-            ended = self.work(open, health, &mut parts) => ended,
+            ended = self.work(open, health, metrics, &mut parts) => ended,
             () = stop => Ok(()),
         }
     }
@@ -143,6 +142,7 @@ impl Controller {
         self,
         open: impl FnOnce() -> Result<M, String> + Send + 'static,
         health: Health,
+        metrics: TcpListener,
         parts: &mut Parts,
     ) -> Result<(), Ended>
     where
@@ -158,10 +158,14 @@ impl Controller {
             ..HostServices::without_cluster()
         };
         let registry = match opening.await {
-            Ok(Ok(make)) => make(host),
+            Ok(Ok(make)) => make(self.metrics.counted(host)),
             Ok(Err(error)) => return Err(Ended::Open(error)),
             Err(error) => return Err(Ended::Open(error.to_string())),
         };
+        {
+            let (counted, states) = (self.metrics.clone(), registry.watch());
+            parts.spawn("the server of metrics", metrics::serve(metrics, counted, states));
+        }
         let settings = Arc::new(Settings::new(registry.clone()));
         let configured = settings.configured();
         {
@@ -179,7 +183,7 @@ impl Controller {
         }
         let clock = Arc::new(SystemClock);
         let reconciler = AnalysisReconciler::new(client.clone(), Arc::new(registry.clone()), clock.clone());
-        let scheduler = Arc::new(Scheduler::new(clock, self.observer.clone()));
+        let scheduler = Arc::new(Scheduler::new(clock, self.metrics.clone()));
         {
             let (scheduler, registry) = (scheduler.clone(), registry.clone());
             parts.spawn("the watch of plugin states", async move {
@@ -222,6 +226,12 @@ impl Controller {
         });
         parts.first_end().await
     }
+}
+
+async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, Ended> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Ended::Listen { flag, address, source })
 }
 
 /// Everything that runs for as long as the process does.

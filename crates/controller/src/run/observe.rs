@@ -15,6 +15,8 @@ pub struct PassReport<'a> {
     pub took: Duration,
     /// Whether it failed, and is tried again.
     pub failed: bool,
+    /// The object's phase after the pass; empty when it has none, or is not known.
+    pub phase: &'static str,
 }
 
 /// Is told what happens. Nothing may wait here.
@@ -23,10 +25,14 @@ pub trait Observer: Send + Sync + fmt::Debug {
     fn pass(&self, pass: &PassReport<'_>) {
         let _ = pass;
     }
+
+    /// There is an object.
+    fn seen(&self, namespace: &str, name: &str) {
+        let _ = (namespace, name);
+    }
+
+    /// An object is gone.
+    fn gone(&self, namespace: &str, name: &str) {
+        let _ = (namespace, name);
+    }
 }
-
-/// Nobody counts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {}

@@ -23,6 +23,8 @@ pub struct Options {
     pub threads: usize,
     /// Where probes are answered.
     pub healthz: SocketAddr,
+    /// Where metrics are served.
+    pub metrics: SocketAddr,
     /// This pod's name.
     pub pod: String,
     /// How long plugins may take to load before the process counts as ready, and stands for election, all the same.

@@ -55,12 +55,14 @@ impl Scheduler {
 
     /// The object changed.
     pub(super) fn wake(&self, key: Key) {
+        self.observer.seen(&key.0, &key.1);
         self.queue().wake(key, self.clock.now());
         self.changed.notify_one();
     }
 
     /// The object is gone.
     pub(super) fn forget(&self, key: &Key) {
+        self.observer.gone(&key.0, &key.1);
         self.queue().forget(key);
     }
 
@@ -125,13 +127,17 @@ impl Scheduler {
             Err(error) => error.id(),
         };
         let Some((key, began)) = keys.remove(&id) else { return };
-        let failed = !matches!(ended, Ok((_, Ok(_))));
+        let phase = match &ended {
+            Ok((_, Ok(outcome))) => Some(outcome.phase.as_str()),
+            _ => None,
+        };
         self.observer.pass(&PassReport {
             kind: "AnalysisRun",
             namespace: &key.0,
             name: &key.1,
             took: began.elapsed(),
-            failed,
+            failed: phase.is_none(),
+            phase: phase.unwrap_or_default(),
         });
         let now = self.clock.now();
         match ended {

@@ -1,0 +1,100 @@
+//! `/metrics`: what operators count and watch.
+//!
+//! ```text
+//! registry: calls, stages of loads ─┐
+//! cluster: requests of plugins ─────┼─> Metrics ── text of Prometheus <── GET /metrics
+//! passes over objects ──────────────┘      ^
+//! registry: states, at the time of asking ─┘
+//! ```
+//!
+//! Names are Argo Rollouts' where the meaning is the same, else `rollcage_*`. Labels hold what operators and the API server
+//! named, never what an object's author wrote. What belongs to a plugin goes when the plugin is no longer configured, what
+//! belongs to an object after the object is gone.
+
+mod objects;
+mod plugins;
+mod requests;
+mod serve;
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use prometheus::{Encoder as _, IntGauge, Opts, Registry as Families, TextEncoder, proto::MetricFamily};
+use rollcage_registry::Snapshot;
+use tokio::sync::watch;
+
+pub use self::serve::{CONTENT_TYPE, serve};
+use self::{objects::Objects, plugins::Plugins, requests::Requests};
+
+/// Metrics could not be set up: a name that is taken, or none.
+pub type Error = prometheus::Error;
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    process: Families,
+    plugins: Plugins,
+    objects: Objects,
+    requests: Requests,
+}
+
+impl Metrics {
+    /// Nothing was counted yet.
+    pub fn new(version: &str) -> Result<Self, Error> {
+        let process = Families::new();
+        #[cfg(target_os = "linux")]
+        process.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        for (name, help) in [
+            (
+                "argo_rollouts_controller_info",
+                "The controller that serves these objects",
+            ),
+            ("build_info", "The version of this program"),
+        ] {
+            let info = IntGauge::with_opts(Opts::new(name, help).const_label("version", version))?;
+            info.set(1);
+            process.register(Box::new(info))?;
+        }
+        Ok(Self {
+            process,
+            plugins: Plugins::default(),
+            objects: Objects::new()?,
+            requests: Requests::default(),
+        })
+    }
+
+    /// The text for Prometheus, with the plugins' states of now.
+    pub fn text(&self, states: &Snapshot) -> Result<String, Error> {
+        let mut families = self.process.gather();
+        families.extend(self.objects.gather(Instant::now()));
+        families.extend(self.requests.gather(states));
+        families.extend(self.plugins.gather(states)?);
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&merged(families), &mut text)?;
+        String::from_utf8(text).map_err(|error| Error::Msg(error.to_string()))
+    }
+}
+
+/// One family of a name, with the series of all, each with its labels in order.
+fn merged(families: Vec<MetricFamily>) -> Vec<MetricFamily> {
+    let mut merged: BTreeMap<String, MetricFamily> = BTreeMap::new();
+    for mut family in families {
+        for series in family.mut_metric() {
+            let mut labels = series.take_label();
+            labels.sort_by(|one, other| one.name().cmp(other.name()));
+            series.set_label(labels);
+        }
+        match merged.entry(family.name().to_owned()) {
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(family);
+            }
+            std::collections::btree_map::Entry::Occupied(mut place) => {
+                let series = family.take_metric();
+                place.get_mut().mut_metric().extend(series);
+            }
+        }
+    }
+    merged.into_values().collect()
+}
+
+/// The states of the plugins, as the registry publishes them.
+pub type States = watch::Receiver<Arc<Snapshot>>;
