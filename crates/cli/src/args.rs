@@ -196,10 +196,9 @@ Exit status: 0 nothing would fail, 1 something would, 2 usage or FILE, 3 the clu
 
 /// Arguments of `migrate`.
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = true, args = ["cluster", "file"])]
 pub struct MigrateArgs {
     /// Look at the cluster of the kubeconfig: both ConfigMaps, Rollouts, analyses, nodes, controllers.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "file")]
     pub cluster: bool,
     /// Manifests, as kubectl prints them; with --cluster their ConfigMaps count, not the cluster's.
     #[arg(short = 'f', long, value_name = "FILE")]
@@ -327,6 +326,15 @@ the cases cannot be read, 3 when the plugin could not be loaded.")]
   rollcage plugin bench hello.wasm -i input.yaml --calls 100000 --concurrency 16
   rollcage plugin bench hello.wasm --budget p99=100us")]
     Bench(BenchArgs),
+    /// Compile components for every processor of this kind, into a folder for an image.
+    #[command(after_help = "Example, in a Dockerfile:
+  RUN rollcage plugin precompile --bundled plugins/*.wasm --out /layer
+  ...
+  COPY --from=build /layer /opt/rollcage/precompiled
+  ENV ROLLCAGE_PRECOMPILED_DIR=/opt/rollcage/precompiled
+
+The folder is used by the same version of rollcage alone, and only where nobody but root can write to it.")]
+    Precompile(PrecompileArgs),
     /// Build the plugin project of a folder into a component.
     #[command(after_help = "Example:
   rollcage plugin build . -o latency.wasm")]
@@ -364,6 +372,20 @@ pub struct BuildArgs {
     /// The component [default: <folder's name>.wasm in the folder].
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// Arguments of `plugin precompile`.
+#[derive(Debug, Args)]
+pub struct PrecompileArgs {
+    /// The components.
+    #[arg(value_name = "FILE", required_unless_present = "bundled")]
+    pub files: Vec<PathBuf>,
+    /// Also the plugins that are part of this program.
+    #[arg(long)]
+    pub bundled: bool,
+    /// The folder; it is made when it is not there.
+    #[arg(short, long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 /// Arguments of `plugin inspect`.

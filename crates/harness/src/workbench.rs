@@ -1,6 +1,10 @@
 //! The tools of every command: a store, a sandbox, and registries that use them.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rollcage_api::plugin::{PluginEntry, PluginKind};
 use rollcage_core::{
@@ -12,8 +16,12 @@ pub use rollcage_registry::Bundled;
 use rollcage_registry::{ConfigFile, NativeHost, Observer, Options, Plugin, PluginLoader, Registry};
 use rollcage_sandbox::{Compiler, Component, Sandbox, SandboxConfig, WasmPlugin};
 use rollcage_store::{Fetched, Identity, Store, StoreConfig, identify};
+use serde::Serialize;
 
 use crate::error::CommandError;
+
+/// Names the folder of machine code that came with the program, as in an image.
+const LAYER: &str = "ROLLCAGE_PRECOMPILED_DIR";
 
 /// A store and a sandbox in one cache folder.
 #[derive(Debug)]
@@ -44,6 +52,18 @@ pub struct Found {
     pub digest: String,
     /// What is in it.
     pub program: Program,
+}
+
+/// Machine code that was made for a layer.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Precompiled {
+    /// The component's file, or the bundled plugin's name.
+    pub name: String,
+    /// `sha256:...` of the component.
+    pub digest: String,
+    /// Bytes of machine code.
+    pub bytes: u64,
 }
 
 /// What a plugin file is.
@@ -101,7 +121,8 @@ impl Workbench {
         let store = Store::open(cache_dir.join("plugins"), config).map_err(|error| unusable(&error))?;
         let program = std::env::current_exe().map_err(|error| unusable(&error))?;
         let compiler = Compiler::child(program.clone(), ["compile".into()]);
-        let config = SandboxConfig::new(cache_dir.join("compiled"), compiler);
+        let mut config = SandboxConfig::new(cache_dir.join("compiled"), compiler);
+        config.layer = std::env::var_os(LAYER).filter(|dir| !dir.is_empty()).map(Into::into);
         let sandbox = Sandbox::new(config).map_err(|error| unusable(&error))?;
         Ok(Self {
             store: Arc::new(store),
@@ -171,6 +192,39 @@ impl Workbench {
                 ..Options::default()
             },
         )
+    }
+
+    /// Compiles components into a folder that is to be [`LAYER`]: those files, or the plugins that come with the program.
+    pub async fn precompile(
+        &self,
+        files: &[PathBuf],
+        bundled: bool,
+        out: &Path,
+    ) -> Result<Vec<Precompiled>, CommandError> {
+        let files = files
+            .iter()
+            .map(|file| Ok((file.display().to_string(), location(file)?)));
+        let mut all = files.collect::<Result<Vec<_>, CommandError>>()?;
+        let plugins = self.bundled.iter().filter(|_| bundled);
+        all.extend(plugins.map(|plugin| (plugin.entry.name.clone(), plugin.entry.location.clone())));
+        let mut made = Vec::new();
+        for (name, location) in all {
+            let id = PluginId {
+                kind: PluginKind::MetricProvider,
+                name: name.clone(),
+            };
+            let entry = PluginEntry {
+                location,
+                ..PluginEntry::default()
+            };
+            let fetched = self.store.fetch(&id, &entry, &NoCluster).await?;
+            made.push(Precompiled {
+                name,
+                digest: format!("sha256:{}", fetched.digest.hex()),
+                bytes: self.sandbox.precompile(&id, &fetched.bytes, out).await?,
+            });
+        }
+        Ok(made)
     }
 
     /// Fetches a file and looks at it; a component is compiled and linked, whatever kind of plugin it is.

@@ -11,6 +11,9 @@ use crate::egress::Names;
 pub struct SandboxConfig {
     /// Folder of the machine-code cache. What lies in it is only ever written and read by this user.
     pub cache_dir: PathBuf,
+    /// Folder of machine code that came with the program, made by [`Sandbox::precompile`](crate::Sandbox::precompile). It is
+    /// only read, and only used when nobody but the system's owner can have written to it.
+    pub layer: Option<PathBuf>,
     /// Who compiles.
     pub compiler: Compiler,
     /// Threads that run guests.
@@ -30,6 +33,7 @@ impl SandboxConfig {
     pub fn new(cache_dir: impl Into<PathBuf>, compiler: Compiler) -> Self {
         Self {
             cache_dir: cache_dir.into(),
+            layer: None,
             compiler,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             tick: Duration::from_millis(1),

@@ -40,6 +40,14 @@ pub(crate) fn compiling() -> wasmtime::Result<Engine> {
     Engine::new(&base())
 }
 
+/// An engine that compiles for the least processor of this machine's kind, so that all of them can run it.
+pub(crate) fn baseline() -> wasmtime::Result<Engine> {
+    let mut config = base();
+    // With a target that is named nothing is taken from the processor that this runs on.
+    config.target(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH))?;
+    Engine::new(&config)
+}
+
 /// An engine that makes every instance from scratch.
 pub(crate) fn on_demand(ceilings: &Ceilings) -> wasmtime::Result<Engine> {
     let mut config = base();

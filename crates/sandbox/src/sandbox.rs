@@ -1,6 +1,6 @@
 //! The sandbox itself: engines, guest threads, the ticker and the cache of machine code.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, path::Path, sync::Arc};
 
 use rollcage_api::plugin::PluginEntry;
 use rollcage_core::{Fault, FaultKind, Phase, PluginId, host::HostServices};
@@ -12,6 +12,7 @@ use crate::{
         self, Artifact,
         cache::Cache,
         compile::{CompileError, compile},
+        layer::{self, Layer},
     },
     component::{Component, LinkError, Runtime, Runtimes},
     config::SandboxConfig,
@@ -25,6 +26,7 @@ use crate::{
 pub struct Sandbox {
     config: SandboxConfig,
     cache: Arc<Cache>,
+    layer: Option<Arc<Layer>>,
     runtimes: Arc<Runtimes>,
     pub(crate) ticker: Ticker,
     pub(crate) threads: Threads,
@@ -71,6 +73,7 @@ impl Sandbox {
         let engines = engines.into_iter().flatten().map(|runtime| runtime.engine.weak());
         Ok(Arc::new(Self {
             cache: Arc::new(cache),
+            layer: config.layer.as_deref().and_then(Layer::open).map(Arc::new),
             ticker: Ticker::start(engines.collect(), config.tick).map_err(SandboxError::Threads)?,
             threads: Threads::start(config.threads).map_err(SandboxError::Threads)?,
             compiling: Semaphore::new(1),
@@ -106,6 +109,9 @@ impl Sandbox {
             }
             None => {}
         }
+        if let Some(Ok(component)) = self.out_of_layer(id, &found).await? {
+            return Ok(component);
+        }
         let _turn = self.compiling.acquire().await;
         // Another plugin with the same bytes may have been faster.
         if let Some(Ok(component)) = self.cached(id, &found, &key).await? {
@@ -129,6 +135,44 @@ impl Sandbox {
             Some(artifact) => self.link(id, digest.to_owned(), artifact).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The component out of the machine code that came with the program. What is wrong with that is no reason to fail.
+    async fn out_of_layer(&self, id: &PluginId, digest: &str) -> Result<Option<Linking>, Box<Fault>> {
+        let Some(layer) = self.layer.clone() else {
+            return Ok(None);
+        };
+        let wanted = digest.to_owned();
+        match blocking(id, move || layer.get(&wanted)).await? {
+            Some(artifact) => self.link(id, digest.to_owned(), artifact).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Compiles a component for the least processor of this machine's kind, into a folder that is to become
+    /// [`SandboxConfig::layer`]. Gives the size of the machine code.
+    pub async fn precompile(&self, id: &PluginId, bytes: &Arc<[u8]>, out: &Path) -> Result<u64, Box<Fault>> {
+        header(id, bytes)?;
+        let storage = |error: io::Error| {
+            let cause = format!("{}: machine code cannot be written: {error}", out.display());
+            let fault = Fault::new(id, Phase::Compile, FaultKind::Storage, cause, "name another folder");
+            Box::new(fault)
+        };
+        let engine = engine::baseline().map_err(|error| {
+            let cause = format!("there is no compiler for this system: {error:#}");
+            Box::new(Fault::new(
+                id,
+                Phase::Compile,
+                FaultKind::Host,
+                cause,
+                "precompile on Linux",
+            ))
+        })?;
+        let key = aot::key(&aot::sha256(bytes), &engine);
+        let file = layer::begin(out).map_err(storage)?;
+        let code = compile(&self.config.compiler, &engine, Arc::clone(bytes), file).await;
+        let code = code.map_err(|error| compile_fault(id, &error))?;
+        layer::put(out, &key, code).map_err(storage)
     }
 
     async fn link(&self, id: &PluginId, digest: String, artifact: Artifact) -> Result<Linking, Box<Fault>> {

@@ -49,6 +49,13 @@ fn the_last_stage_is_small_and_nobodys() {
             .unwrap()
     };
     assert!(position("cargo xtask plugins") < position("cargo build"));
+    assert!(position("cargo build") < position("plugin precompile"));
+    // The layer is where the program looks for it, and still root's: no `--chown`.
+    let layer = stage
+        .iter()
+        .find_map(|(word, rest)| Some(rest.strip_prefix("ROLLCAGE_PRECOMPILED_DIR=")?).filter(|_| word == "ENV"));
+    let copied = format!("--from=build /src/target/precompiled {}", layer.unwrap());
+    assert!(stage.contains(&("COPY".to_owned(), copied)));
 }
 
 /// The chart's user, ports and arguments are those of the image.

@@ -33,6 +33,10 @@ pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
         }
         Command::Plugin(PluginCommand::New(args)) => plugin::new(&args, out),
         Command::Plugin(PluginCommand::Build(args)) => plugin::build(args, out).await,
+        Command::Plugin(PluginCommand::Precompile(args)) => {
+            let tools = tools(&NativeArgs::default())?;
+            plugin::precompile(args, &tools, out).await
+        }
         Command::Plugin(PluginCommand::Inspect(args)) => {
             let tools = tools(&args.native)?;
             plugin::inspect(args, &tools, out).await

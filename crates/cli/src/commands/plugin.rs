@@ -5,10 +5,11 @@ use std::path::Path;
 use rollcage_api::plugin::PluginEntry;
 use rollcage_harness::{CommandError, bench, build, call, inspect, new, session::SessionOptions, workbench::Workbench};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::read;
 use crate::{
-    args::{BenchArgs, BuildArgs, CallArgs, InspectArgs, Language, NewArgs, PluginArgs},
+    args::{BenchArgs, BuildArgs, CallArgs, InspectArgs, Language, NewArgs, PluginArgs, PrecompileArgs},
     output::{Out, note},
     render,
 };
@@ -27,6 +28,16 @@ pub async fn build(args: BuildArgs, out: Out) -> Result<(), CommandError> {
     let built = build::build(args.dir, args.out).await?;
     out.result(&built, || {
         vec![format!("{} ({} bytes)", built.file.display(), built.size)]
+    });
+    Ok(())
+}
+
+pub async fn precompile(args: PrecompileArgs, workbench: &Workbench, out: Out) -> Result<(), CommandError> {
+    let made = workbench.precompile(&args.files, args.bundled, &args.out).await?;
+    out.result(&json!({"precompiled": made}), || {
+        let lines = made.iter();
+        let lines = lines.map(|one| format!("{}: {} bytes of machine code ({})", one.name, one.bytes, one.digest));
+        lines.collect()
     });
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{rollcage, root, run};
 
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["controller"],
     &["dev"],
@@ -12,6 +12,7 @@ const COMMANDS: [&[&str]; 13] = [
     &["plugin", "call"],
     &["plugin", "test"],
     &["plugin", "bench"],
+    &["plugin", "precompile"],
     &["plugin", "build"],
     &["shim"],
     &["migrate"],

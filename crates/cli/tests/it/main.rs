@@ -19,6 +19,7 @@ mod migrate;
 mod native;
 mod new;
 mod pod;
+mod precompile;
 mod prometheus;
 mod recording;
 mod schema;

@@ -32,9 +32,54 @@ pub(crate) struct Cache {
 
 /// What belongs to a key.
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     sha256: String,
-    size: u64,
+    pub(super) size: u64,
+}
+
+impl Entry {
+    /// Of machine code that was just written.
+    pub(super) fn of(code: &mut File) -> io::Result<Self> {
+        code.rewind()?;
+        Ok(Self {
+            sha256: sha256_of(code)?,
+            size: code.metadata()?.len(),
+        })
+    }
+
+    /// Reads one.
+    pub(super) fn read(file: File) -> io::Result<Self> {
+        let mut text = Vec::new();
+        file.take(INDEX_LIMIT).read_to_end(&mut text)?;
+        let entry: Self = serde_json::from_slice(&text)?;
+        if entry.sha256.len() == 64 && entry.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Ok(entry)
+        } else {
+            Err(io::Error::other("not a SHA-256 digest"))
+        }
+    }
+
+    /// Where its machine code is.
+    pub(super) fn code(&self, dir: &Path) -> PathBuf {
+        dir.join(format!("{}.cwasm", self.sha256))
+    }
+
+    /// The file, if it is what was written.
+    pub(super) fn check(&self, mut file: File) -> io::Result<File> {
+        if file.metadata()?.len() != self.size {
+            return Err(io::Error::other("its size is not the one that was written"));
+        }
+        if sha256_of(&mut file)? == self.sha256 {
+            Ok(file)
+        } else {
+            Err(io::Error::other("its digest is not the one that was written"))
+        }
+    }
+}
+
+/// Where the entry of a key is.
+pub(super) fn index(dir: &Path, key: &str) -> PathBuf {
+    dir.join(format!("{key}.json"))
 }
 
 impl Cache {
@@ -77,7 +122,7 @@ impl Cache {
 
     /// The machine code of a key, when it is there and is what was written. Anything else is removed.
     pub(crate) fn get(&self, key: &str) -> Option<Artifact> {
-        let index = self.index(key);
+        let index = index(&self.dir, key);
         let entry = match Self::read_index(&index) {
             Ok(entry) => entry?,
             Err(error) => {
@@ -86,7 +131,7 @@ impl Cache {
                 return None;
             }
         };
-        let code = self.code(&entry.sha256);
+        let code = entry.code(&self.dir);
         match Self::checked(&code, &entry) {
             Ok(file) => Some(Artifact::checked(file)),
             Err(error) => {
@@ -106,23 +151,21 @@ impl Cache {
 
     /// Keeps what a compiler wrote under a key.
     pub(crate) fn put(&self, key: &str, mut code: NamedTempFile) -> io::Result<Artifact> {
-        code.rewind()?;
-        let entry = Entry {
-            sha256: sha256_of(code.as_file_mut())?,
-            size: code.as_file().metadata()?.len(),
-        };
-        let path = self.code(&entry.sha256);
+        let entry = Entry::of(code.as_file_mut())?;
+        let path = entry.code(&self.dir);
         code.persist(&path).map_err(|error| error.error)?;
         let mut index = self.begin()?;
         index.write_all(&serde_json::to_vec(&entry)?)?;
-        index.persist(self.index(key)).map_err(|error| error.error)?;
+        index
+            .persist(self::index(&self.dir, key))
+            .map_err(|error| error.error)?;
         // Opened anew, read-only: nothing can be written through what is handed out.
         Ok(Artifact::checked(Self::checked(&path, &entry)?))
     }
 
     /// Forgets a key, because the engine does not take its machine code.
     pub(crate) fn remove(&self, key: &str) {
-        remove(&self.index(key));
+        remove(&index(&self.dir, key));
     }
 
     /// Removes what dead processes left behind, and the oldest machine code until the rest fits.
@@ -156,40 +199,17 @@ impl Cache {
         Ok(())
     }
 
-    fn index(&self, key: &str) -> PathBuf {
-        self.dir.join(format!("{key}.json"))
-    }
-
-    fn code(&self, sha256: &str) -> PathBuf {
-        self.dir.join(format!("{sha256}.cwasm"))
-    }
-
     fn read_index(path: &Path) -> io::Result<Option<Entry>> {
         let file = match open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut text = Vec::new();
-        file.take(INDEX_LIMIT).read_to_end(&mut text)?;
-        let entry: Entry = serde_json::from_slice(&text)?;
-        if entry.sha256.len() == 64 && entry.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            Ok(Some(entry))
-        } else {
-            Err(io::Error::other("not a SHA-256 digest"))
-        }
+        Entry::read(file).map(Some)
     }
 
     fn checked(path: &Path, entry: &Entry) -> io::Result<File> {
-        let mut file = open(path)?;
-        if file.metadata()?.len() != entry.size {
-            return Err(io::Error::other("its size is not the one that was written"));
-        }
-        if sha256_of(&mut file)? == entry.sha256 {
-            Ok(file)
-        } else {
-            Err(io::Error::other("its digest is not the one that was written"))
-        }
+        entry.check(open(path)?)
     }
 }
 
@@ -254,7 +274,11 @@ mod tests {
         assert!(Cache::open(dir.path()).unwrap().get("key").is_some());
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!(
-            (mode(&cache.dir), mode(&code_file(&cache)), mode(&cache.index("key"))),
+            (
+                mode(&cache.dir),
+                mode(&code_file(&cache)),
+                mode(&index(&cache.dir, "key"))
+            ),
             (0o700, 0o600, 0o600)
         );
     }
@@ -284,13 +308,17 @@ mod tests {
             ("gone", |cache| fs::remove_file(code_file(cache)).unwrap()),
             ("index of another digest", |cache| {
                 fs::write(
-                    cache.index("key"),
+                    index(&cache.dir, "key"),
                     format!(r#"{{"sha256":"{}","size":12}}"#, "0".repeat(64)),
                 )
                 .unwrap();
             }),
             ("index with a path", |cache| {
-                fs::write(cache.index("key"), r#"{"sha256":"../../../etc/passwd","size":12}"#).unwrap();
+                fs::write(
+                    index(&cache.dir, "key"),
+                    r#"{"sha256":"../../../etc/passwd","size":12}"#,
+                )
+                .unwrap();
             }),
         ];
         for (name, touch) in touches {
@@ -298,7 +326,7 @@ mod tests {
             let cache = filled(&dir);
             touch(&cache);
             assert!(cache.get("key").is_none(), "{name}");
-            assert!(!cache.index("key").exists(), "{name}: the entry stays");
+            assert!(!index(&cache.dir, "key").exists(), "{name}: the entry stays");
         }
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! bytes -> key (digest, engine, target, settings) -> index entry -> file with that SHA-256 -> mapped into an engine
 //!                                                  |-> absent, foreign or changed: compile, write, index
+//!                                                       |-> or out of a read-only layer that came with the program
 //! ```
 //!
 //! Machine code runs with the host's rights, so nothing is loaded that this user could not alone have written, and nothing
@@ -11,6 +12,7 @@
 pub(crate) mod cache;
 pub(crate) mod child;
 pub(crate) mod compile;
+pub(crate) mod layer;
 
 use std::{
     fs::File,
@@ -47,7 +49,8 @@ fn load(engine: &Engine, file: &File) -> wasmtime::Result<Component> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     // SAFETY: the file was written by a compiler of ours. `cache` handed it out after checking that it is a regular file,
     // ours alone, in a folder that is ours alone, with the digest that was noted when it was compiled; it was opened once,
-    // and files of the cache are replaced but never written to. wasmtime itself refuses code of another engine or target.
+    // and files of the cache are replaced but never written to. Or `layer` did, after checking that only the system's owner
+    // can have written it, as the program itself. wasmtime refuses code of another engine or target.
     unsafe { Component::deserialize_file(engine, path) }
 }
 

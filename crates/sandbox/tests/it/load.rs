@@ -242,3 +242,47 @@ async fn machine_code_is_made_once_and_again_when_it_was_touched() {
     std::fs::set_permissions(&code, std::fs::Permissions::from_mode(0o640)).unwrap();
     assert!(load(nobody()).await.is_err());
 }
+
+/// A folder that came with the program is used without a compiler, unless somebody else can have written to it.
+#[tokio::test]
+async fn machine_code_of_a_layer_is_used_when_it_is_the_systems() {
+    let place = tempfile::tempdir().unwrap();
+    let layer = place.path().join("layer");
+    let id = id(PluginKind::MetricProvider);
+    let bytes = Guest::metric().build();
+    let nobody = || Compiler::child("/nonexistent", []);
+    let sandbox = |compiler, layer: Option<&std::path::Path>| {
+        // Nothing is in the cache.
+        let cache = tempfile::tempdir_in(place.path()).unwrap().keep();
+        let mut config = SandboxConfig::new(cache, compiler);
+        config.layer = layer.map(std::path::Path::to_owned);
+        Sandbox::new(config).unwrap()
+    };
+    let maker = sandbox(Compiler::InProcess, None);
+    let size = maker.precompile(&id, &bytes, &layer).await.unwrap();
+    assert!(size > 0);
+    let load = async |layer: &std::path::Path| sandbox(nobody(), Some(layer)).load(&id, &bytes, &digest(&bytes)).await;
+    if !rustix::process::geteuid().is_root() {
+        // Made by somebody who could change it.
+        load(&layer).await.unwrap_err();
+        return;
+    }
+    load(&layer).await.unwrap();
+    load(&place.path().join("absent")).await.unwrap_err();
+
+    let code = std::fs::read_dir(&layer).unwrap().map(|entry| entry.unwrap().path());
+    let code = code.filter(|path| path.extension().unwrap() == "cwasm").last().unwrap();
+    for (path, mode, back) in [(&code, 0o666, 0o644), (&layer, 0o777, 0o755)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        load(&layer).await.unwrap_err();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(back)).unwrap();
+        load(&layer).await.unwrap();
+    }
+    let mut changed = std::fs::read(&code).unwrap();
+    *changed.last_mut().unwrap() ^= 1;
+    std::fs::write(&code, changed).unwrap();
+    load(&layer).await.unwrap_err();
+    // With a compiler it is no failure.
+    let other = sandbox(Compiler::InProcess, Some(&layer));
+    other.load(&id, &bytes, &digest(&bytes)).await.unwrap();
+}
