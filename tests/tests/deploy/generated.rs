@@ -67,9 +67,6 @@ fn the_page_lists_every_right() {
             )
             .unwrap();
         }
-        if let Some(switch) = right["when"].as_str() {
-            write!(what, " (unless `rbac.{switch}` is false)").unwrap();
-        }
         for (verb, reason) in right["verbs"].as_object().unwrap() {
             writeln!(table, "| {place} | {what} | {verb} | {} |", reason.as_str().unwrap()).unwrap();
         }

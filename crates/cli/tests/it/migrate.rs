@@ -177,6 +177,7 @@ fn every_kind_of_trouble_is_found_in_a_file() {
         ("unsupported", "steps with an experiment"),
         ("unsupported", "Experiments are not reconciled"),
         ("unsupported", "metric provider datadog is not built in"),
+        ("unsupported", "metric provider job is not built in"),
         ("unsupported", "`authentication.sigv4` of prometheus"),
         ("missing-grant", "the address localhost:9090"),
         ("not-configured", "traffic-router plugin a/absent has no entry"),
@@ -186,7 +187,7 @@ fn every_kind_of_trouble_is_found_in_a_file() {
     ] {
         has(&found, check, problem);
     }
-    for innocent in ["kayenta", "oauth2", "job", "maxTrafficWeight", "provider web"] {
+    for innocent in ["kayenta", "oauth2", "maxTrafficWeight", "provider web"] {
         assert!(
             found.iter().all(|(_, problem)| !problem.contains(innocent)),
             "{innocent}: {found:#?}"
@@ -236,6 +237,7 @@ fn what_would_not_fail_is_ready() {
 fn what_cannot_be_read_is_usage_and_a_cluster_that_is_away_is_not() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(migrate(&[]).code, 2);
+    assert_eq!(migrate(&["--rbac"]).code, 2);
     assert_eq!(migrate(&["-f", "/absent"]).code, 2);
     for wrong in ["", "a: [", "metadata: {name: x}"] {
         let path = file(&dir, "wrong.yaml", wrong);
@@ -372,7 +374,7 @@ fn the_rights_are_those_of_the_chart() {
     };
     let manifests: BTreeSet<Right> = rights(told["manifests"].as_array().unwrap()).into_iter().collect();
     assert_eq!(added(&with), added(&manifests));
-    assert_eq!(manifests.len(), 16);
+    assert_eq!(manifests.len(), 14);
     let text = migrate(&["-f", path.to_str().unwrap(), "--offline", "--rbac"]).stdout;
     assert!(text.contains("# values of the chart\nplugins:\n"), "{text}");
     assert!(text.contains("\nkind: ClusterRoleBinding\n"), "{text}");

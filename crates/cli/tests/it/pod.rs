@@ -379,12 +379,7 @@ fn uses(request: &Value, right: &Right) -> bool {
 
 /// Rights of parts that are not there yet.
 fn is_for_later(right: &Right) -> bool {
-    let resource = right.resource.as_str();
-    resource.starts_with("rollcage.dev/")
-        || resource == "coordination.k8s.io/leases"
-        || resource == "batch/jobs"
-        || resource == "/secrets" && right.verb != "get"
-        || resource == "/configmaps" && right.verb == "get"
+    right.resource.starts_with("rollcage.dev/") || right.resource == "coordination.k8s.io/leases"
 }
 
 /// What the chart renders is enough to run: probes, a measurement with both kinds of Secrets, events, clean-up. And it is not

@@ -53,8 +53,6 @@ fn examine_metric(object: &Value, metric: &Value, configuration: &Configuration,
     };
     let namespace = text(object, "/metadata/namespace");
     match provider(&read) {
-        // The controller runs Jobs itself.
-        Err(NotBuiltIn("job")) => {}
         Err(NotBuiltIn(name)) => found.add(
             object,
             Check::Unsupported,

@@ -38,7 +38,7 @@ pub struct Rights {
     pub cluster: Vec<Rule>,
     /// By namespace.
     pub namespaces: BTreeMap<String, Vec<Rule>>,
-    /// Secrets of the controller's own namespace, which it gets, lists and watches by name.
+    /// Secrets of the controller's own namespace, which it gets by name.
     pub secrets: BTreeSet<String>,
     /// Namespaces in which arguments of analyses come from Secrets.
     pub analysis_secret_namespaces: BTreeSet<String>,
@@ -155,12 +155,9 @@ impl Rights {
         let cluster = self.cluster.iter().map(|rule| (String::new(), rule.clone()));
         let namespaces = self.namespaces.iter();
         let namespaces = namespaces.flat_map(|(place, rules)| rules.iter().map(|rule| (place.clone(), rule.clone())));
-        let named = self
-            .secrets
-            .iter()
-            .map(|name| (self.account.0.clone(), secret(&["get", "list", "watch"], name)));
+        let named = self.secrets.iter().map(|name| (self.account.0.clone(), secret(name)));
         let secrets = self.analysis_secret_namespaces.iter();
-        let secrets = secrets.map(|place| (place.clone(), secret(&["get"], "")));
+        let secrets = secrets.map(|place| (place.clone(), secret("")));
         cluster.chain(namespaces).chain(named).chain(secrets).collect()
     }
 
@@ -188,7 +185,7 @@ impl Rights {
         }
         if !self.secrets.is_empty() {
             let secrets = json!([{
-                "apiGroups": [""], "resources": ["secrets"], "resourceNames": self.secrets, "verbs": ["get", "list", "watch"]
+                "apiGroups": [""], "resources": ["secrets"], "resourceNames": self.secrets, "verbs": ["get"]
             }]);
             role(Some(namespace), "plugin-secrets", secrets);
         }
@@ -229,11 +226,11 @@ fn written(entry: &PluginEntry) -> Value {
     )
 }
 
-fn secret(verbs: &[&str], name: &str) -> Rule {
+fn secret(name: &str) -> Rule {
     Rule {
         api_groups: vec![String::new()],
         resources: vec!["secrets".to_owned()],
-        verbs: verbs.iter().map(ToString::to_string).collect(),
+        verbs: vec!["get".to_owned()],
         resource_names: Some(name.to_owned())
             .filter(|name| !name.is_empty())
             .into_iter()

@@ -85,7 +85,7 @@ With `controller.namespaced` the cluster is the release's namespace.
 {{- $scope := index . 1 -}}
 {{- $rules := list -}}
 {{- range $right := $root.Files.Get "files/rights.yaml" | fromYamlArray -}}
-{{- if and (eq $right.scope $scope) (or (not $right.when) (index $root.Values.rbac ($right.when | default "jobs"))) -}}
+{{- if eq $right.scope $scope -}}
 {{- $rule := dict "apiGroups" $right.apiGroups "resources" $right.resources "verbs" (keys $right.verbs | sortAlpha) -}}
 {{- with $right.resourceNames -}}
 {{- $names := list -}}
