@@ -22,6 +22,8 @@ use rollcage_tests::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::{rollcage, run};
+
 /// Longest wait for anything.
 const LONG: Duration = Duration::from_secs(90);
 /// As in the chart, and in the image.
@@ -441,6 +443,46 @@ fn it_runs_as_rendered_with_exactly_these_rights() {
     let mut requests = requests(&stage.plane);
     requests.retain(|request| request["responseStatus"]["code"] == 403);
     assert!(requests.is_empty(), "refused: {requests:#?}");
+}
+
+/// `rollcage migrate --rbac` asks the API server what the account may.
+#[test]
+fn missing_rights_are_found_before_they_are_missed() {
+    let Some(stage) = stage() else { return };
+    stage.install();
+    let missing = || -> Vec<Value> {
+        let mut migrate = rollcage();
+        migrate
+            .args([
+                "migrate",
+                "--cluster",
+                "--rbac",
+                "--offline",
+                "-n",
+                NAME,
+                "--output",
+                "json",
+            ])
+            .env("KUBECONFIG", stage.plane.kubeconfig());
+        let report = run(&mut migrate).json();
+        let findings = report["findings"].as_array().unwrap().clone().into_iter();
+        let missing = findings.filter(|finding| finding["check"] == "missing-grant");
+        missing.map(|finding| finding["problem"].clone()).collect()
+    };
+    let wanted = |wanted: Value| {
+        let started = Instant::now();
+        // The API server hears of roles a moment later.
+        while json!(missing()) != wanted {
+            assert!(started.elapsed() < LONG, "{:?} is not {wanted}", missing());
+        }
+    };
+    wanted(json!([]));
+    stage
+        .plane
+        .kubectl(&["delete", "rolebinding", "rollcage-own", "-n", NAME]);
+    wanted(json!([
+        "the account rollcage/rollcage may not get secrets \"secret\" in rollcage"
+    ]));
 }
 
 mod slow {
