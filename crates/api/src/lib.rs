@@ -1,7 +1,7 @@
-//! `argoproj.io/v1alpha1` objects and plugin configuration as they look on the wire.
+//! `argoproj.io/v1alpha1` objects, `rollcage.dev/v1alpha1` objects and plugin configuration as they look on the wire.
 //!
 //! ```text
-//! YAML or JSON text -> yaml (Go's meaning of YAML) -> analysis | rollout | plugin -> the same text back, nothing lost
+//! YAML or JSON text -> yaml (Go's meaning of YAML) -> analysis | rollout | plugin | plugin_object -> the same text back, nothing lost
 //! ```
 //!
 //! Invariants: a type here reads what Argo Rollouts writes and writes what Argo Rollouts reads; fields that this crate
@@ -10,6 +10,7 @@
 pub mod analysis;
 pub mod duration;
 pub mod plugin;
+pub mod plugin_object;
 pub mod quantity;
 pub mod rollout;
 pub mod step;

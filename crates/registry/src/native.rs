@@ -65,7 +65,9 @@ impl NativeHost {
     fn policy(&self, file: ConfigFile) -> EnvironmentPolicy {
         self.policy.unwrap_or(match file {
             ConfigFile::Argo => EnvironmentPolicy::Argo,
-            ConfigFile::Rollcage | ConfigFile::Bundled | ConfigFile::Entry => EnvironmentPolicy::Restricted,
+            ConfigFile::Rollcage | ConfigFile::Bundled | ConfigFile::Entry | ConfigFile::Object => {
+                EnvironmentPolicy::Restricted
+            }
         })
     }
 

@@ -18,7 +18,7 @@ use rollcage_core::{
 use tokio::sync::watch;
 
 use crate::{
-    config::{self, Bundled, ConfigMaps, Configuration, Remembered, Wanted},
+    config::{self, Bundled, ConfigMap, ConfigMaps, Configuration, Judged, PluginObject, Remembered, Wanted},
     handle::{Handle, panic_text},
     loader::{Loaded, Loader, Plugin, Progress, Stage},
     monotonic::{Monotonic, SystemMonotonic},
@@ -84,6 +84,11 @@ pub(crate) struct Inner {
 struct Supervision {
     plugins: BTreeMap<PluginId, Supervised>,
     remembered: Remembered,
+    /// What the ConfigMaps said last; objects are added to it. `None` before they were read.
+    configured: Option<Configuration>,
+    objects: Vec<PluginObject>,
+    judged: Arc<BTreeMap<String, Judged>>,
+    is_complete: bool,
     notes: Vec<String>,
 }
 
@@ -107,7 +112,23 @@ impl Registry {
     pub fn configure(&self, maps: &ConfigMaps) {
         let mut supervision = self.inner.lock();
         let read = config::read(&self.inner.options.bundled, maps, &mut supervision.remembered);
-        self.inner.want_locked(&mut supervision, read);
+        supervision.configured = Some(read);
+        supervision.is_complete = [&maps.argo, &maps.rollcage]
+            .into_iter()
+            .all(|map| !matches!(map, ConfigMap::Unreadable(_)));
+        self.inner.want_both(&mut supervision);
+    }
+
+    /// Wants what these objects say, too, where the ConfigMaps do not say otherwise. An object that is not there any more
+    /// wants nothing; when the objects cannot be read, this is not called, and they stay as they were.
+    ///
+    /// Before the first [`configure`](Self::configure) they are only kept: what a ConfigMap overrides never begins to load.
+    pub fn configure_objects(&self, objects: Vec<PluginObject>) {
+        let mut supervision = self.inner.lock();
+        if supervision.objects != objects {
+            supervision.objects = objects;
+            self.inner.want_both(&mut supervision);
+        }
     }
 
     /// Wants just this, wherever it was read; otherwise as [`configure`](Self::configure).
@@ -270,6 +291,18 @@ impl Inner {
         )
     }
 
+    /// Wants what ConfigMaps and objects say together.
+    fn want_both(self: &Arc<Self>, supervision: &mut Supervision) {
+        let Some(mut configuration) = supervision.configured.clone() else {
+            return;
+        };
+        let judged = config::add_objects(&supervision.objects, &mut configuration);
+        if *supervision.judged != judged {
+            supervision.judged = Arc::new(judged);
+        }
+        self.want_locked(supervision, configuration);
+    }
+
     fn want_locked(self: &Arc<Self>, supervision: &mut Supervision, configuration: Configuration) {
         supervision.notes = configuration.notes;
         self.want(supervision, configuration.plugins);
@@ -414,6 +447,8 @@ impl Inner {
         let mut next = Snapshot {
             plugins: BTreeMap::new(),
             notes: supervision.notes.clone(),
+            objects: supervision.judged.clone(),
+            is_complete: supervision.is_complete,
         };
         self.snapshots.send_if_modified(|current| {
             for (id, plugin) in &supervision.plugins {

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
+use rollcage_api::plugin::PluginEntry;
 use rollcage_core::{Fault, PluginId};
 use serde::Serialize;
 
 use crate::{
     circuit::BreakerState,
-    config::Source,
+    config::{Judged, Source},
     loader::{Runtime, Stage},
 };
 
@@ -63,6 +64,9 @@ pub struct PluginStatus {
     pub id: PluginId,
     /// Where its entry is written.
     pub source: Source,
+    /// Its entry, if it is a good one.
+    #[serde(skip)]
+    pub entry: Option<Arc<PluginEntry>>,
     /// How it is.
     pub state: PluginState,
     /// Since when, by the injected clock.
@@ -102,6 +106,12 @@ pub struct Snapshot {
     pub plugins: BTreeMap<PluginId, Arc<PluginStatus>>,
     /// What people should know about the configuration as a whole.
     pub notes: Vec<String>,
+    /// What became of every Plugin object, by its name.
+    #[serde(skip)]
+    pub objects: Arc<BTreeMap<String, Judged>>,
+    /// Whether this is all that is configured: both ConfigMaps were asked for, and answered.
+    #[serde(skip)]
+    pub is_complete: bool,
 }
 
 impl Snapshot {

@@ -347,7 +347,8 @@ impl Supervised {
             .unwrap_or_default();
         PluginStatus {
             id: self.id.clone(),
-            source: self.wanted.source,
+            source: self.wanted.source.clone(),
+            entry: self.wanted.entry.as_ref().ok().cloned(),
             state: self.state,
             since: self.since,
             loading: self.loading.as_ref().map(|loading| loading.stage),

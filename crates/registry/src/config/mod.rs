@@ -1,13 +1,15 @@
-//! From the two ConfigMaps to what is wanted: every entry on its own, good or bad.
+//! From the two ConfigMaps and the Plugin objects to what is wanted: every entry on its own, good or bad.
 //!
 //! ```text
 //! bundled plugins ──────────────────────────────────────┐
 //! argo-rollouts-config ─┐  text    items      check     v    merge
 //! rollcage-config ──────┴─> keys ──> entries ──> Wanted ──> Configuration (kind and name -> Wanted; notes)
+//! Plugin objects ── check ── Wanted, unless a ConfigMap or an older object has the name ──^   └─> a verdict an object
 //! ```
 
 mod check;
 mod grants;
+mod objects;
 mod single;
 mod text;
 
@@ -21,7 +23,12 @@ use rollcage_api::plugin::{PluginEntry, PluginKind};
 use rollcage_core::{Fault, FaultKind, Phase, PluginId};
 use serde::Serialize;
 
-pub use self::single::single;
+use self::text::Item;
+
+pub use self::{
+    objects::{Judged, PluginObject, Verdict, add_objects},
+    single::single,
+};
 
 /// Entries of one key at most: a ConfigMap holds 1 MiB, and every entry is a state to be kept and shown.
 pub const MAX_ENTRIES: usize = 1000;
@@ -29,7 +36,7 @@ pub const MAX_ENTRIES: usize = 1000;
 /// Longest name that an id takes over from a bad entry.
 const MAX_SHOWN_NAME: usize = 200;
 
-/// Which of the two ConfigMaps, or neither.
+/// Which of the two ConfigMaps, an object, or none of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum ConfigFile {
     /// None: the plugin comes with the program. Both ConfigMaps override it by kind and name.
@@ -38,6 +45,9 @@ pub enum ConfigFile {
     /// None: a file with this entry alone.
     #[serde(rename = "entry file")]
     Entry,
+    /// None: an object of the kind Plugin. Both ConfigMaps override it by kind and name.
+    #[serde(rename = "Plugin object")]
+    Object,
     /// Argo's own, shared with the stock controller and never written by us.
     #[serde(rename = "argo-rollouts-config")]
     Argo,
@@ -50,11 +60,12 @@ impl ConfigFile {
     /// Both ConfigMaps, the overriding one last.
     pub const ALL: [Self; 2] = [Self::Argo, Self::Rollcage];
 
-    /// The ConfigMap's name; `bundled` or `entry file` when there is none.
+    /// The ConfigMap's name; `bundled`, `entry file` or `Plugin object` when there is none.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bundled => "bundled",
             Self::Entry => "entry file",
+            Self::Object => "Plugin object",
             Self::Argo => "argo-rollouts-config",
             Self::Rollcage => "rollcage-config",
         }
@@ -89,7 +100,7 @@ pub struct ConfigMaps {
 }
 
 /// Where an entry is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Source {
     /// The ConfigMap.
     pub file: ConfigFile,
@@ -98,11 +109,31 @@ pub struct Source {
     pub kind: PluginKind,
     /// Line in the key's text, from 1; 0 when the text as a whole is meant.
     pub line: usize,
+    /// Name of the Plugin object, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<Arc<str>>,
 }
 
 impl Source {
+    /// A place that is not in an object.
+    pub(crate) fn new(file: ConfigFile, kind: PluginKind, line: usize) -> Self {
+        Self {
+            file,
+            kind,
+            line,
+            object: None,
+        }
+    }
+
+    /// The same, but for the line.
+    fn at(&self, line: usize) -> Self {
+        // An object's lines are not those that people see.
+        let line = if self.object.is_some() { 0 } else { line };
+        Self { line, ..self.clone() }
+    }
+
     /// The name under which a key that cannot be read is shown. No plugin has it: names have one `/` and no `:`.
-    pub(crate) fn key_name(self) -> String {
+    pub(crate) fn key_name(&self) -> String {
         format!("{}:{}", self.file, self.kind.config_key())
     }
 }
@@ -110,8 +141,12 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file)?;
-        if self.file != ConfigFile::Entry {
-            write!(f, ", {}", self.kind.config_key())?;
+        match (self.file, &self.object) {
+            (ConfigFile::Entry, _) | (_, Some(_)) => {}
+            _ => write!(f, ", {}", self.kind.config_key())?,
+        }
+        if let Some(object) = &self.object {
+            write!(f, " {object}")?;
         }
         if self.line > 0 {
             write!(f, ", line {}", self.line)?;
@@ -159,11 +194,7 @@ impl Bundled {
             kind: self.kind,
             name: self.entry.name.clone(),
         };
-        let source = Source {
-            file: ConfigFile::Bundled,
-            kind: self.kind,
-            line: 0,
-        };
+        let source = Source::new(ConfigFile::Bundled, self.kind, 0);
         let wanted = Wanted {
             source,
             entry: Ok(Arc::clone(&self.entry)),
@@ -246,11 +277,7 @@ fn parse_key(
     notes: &mut Vec<String>,
 ) -> Result<Vec<(PluginId, Wanted)>, Wanted> {
     let items = text::items(text).map_err(|error| {
-        let source = Source {
-            file,
-            kind,
-            line: error.line,
-        };
+        let source = Source::new(file, kind, error.line);
         let id = PluginId {
             kind,
             name: source.key_name(),
@@ -260,8 +287,8 @@ fn parse_key(
             kind.config_key()
         );
         Wanted {
+            entry: Err(Arc::new(fault(&id, &source, &error.field, &error.cause, hint))),
             source,
-            entry: Err(Arc::new(fault(&id, source, &error.field, &error.cause, hint))),
             notes: Vec::new(),
         }
     })?;
@@ -269,11 +296,7 @@ fn parse_key(
     let mut lines: HashMap<PluginId, usize> = HashMap::new();
     let total = items.len();
     for (index, item) in items.into_iter().take(MAX_ENTRIES).enumerate() {
-        let source = Source {
-            file,
-            kind,
-            line: item.line(),
-        };
+        let source = Source::new(file, kind, item.line());
         let id = PluginId {
             kind,
             name: shown_name(item.name(), file, kind, index),
@@ -286,28 +309,8 @@ fn parse_key(
             continue;
         }
         lines.insert(id.clone(), source.line);
-        let entry = item.entry().and_then(|mut entry| match check::check(&mut entry) {
-            Ok(()) => Ok(Arc::new(entry)),
-            Err(problem) => Err(item.place(problem)),
-        });
-        let entry = entry.map_err(|wrong| {
-            let at = Source {
-                line: wrong.line,
-                ..source
-            };
-            Arc::new(fault(&id, at, &wrong.field, &wrong.cause, wrong.hint))
-        });
-        let notes = item
-            .unknown_fields()
-            .into_iter()
-            .map(|(line, field)| {
-                format!(
-                    "{}: the field {field} is not known and is ignored",
-                    Source { line, ..source }
-                )
-            })
-            .collect();
-        plugins.push((id, Wanted { source, entry, notes }));
+        let wanted = wanted(&id, source, &item);
+        plugins.push((id, wanted));
     }
     if total > MAX_ENTRIES {
         notes.push(format!(
@@ -318,6 +321,24 @@ fn parse_key(
     Ok(plugins)
 }
 
+/// One entry, checked.
+fn wanted(id: &PluginId, source: Source, item: &Item) -> Wanted {
+    let entry = item.entry().and_then(|mut entry| match check::check(&mut entry) {
+        Ok(()) => Ok(Arc::new(entry)),
+        Err(problem) => Err(item.place(problem)),
+    });
+    let entry = entry.map_err(|wrong| {
+        let at = source.at(wrong.line);
+        Arc::new(fault(id, &at, &wrong.field, &wrong.cause, wrong.hint))
+    });
+    let notes = item
+        .unknown_fields()
+        .into_iter()
+        .map(|(line, field)| format!("{}: the field {field} is not known and is ignored", source.at(line)))
+        .collect();
+    Wanted { source, entry, notes }
+}
+
 /// The name in an entry's id: as written, or a place when nothing usable is written.
 fn shown_name(name: Option<&str>, file: ConfigFile, kind: PluginKind, index: usize) -> String {
     match name {
@@ -326,7 +347,7 @@ fn shown_name(name: Option<&str>, file: ConfigFile, kind: PluginKind, index: usi
     }
 }
 
-fn fault(id: &PluginId, source: Source, field: &str, cause: &str, hint: impl Into<String>) -> Fault {
+fn fault(id: &PluginId, source: &Source, field: &str, cause: &str, hint: impl Into<String>) -> Fault {
     let field = if field.is_empty() {
         String::new()
     } else {
@@ -339,4 +360,14 @@ fn fault(id: &PluginId, source: Source, field: &str, cause: &str, hint: impl Int
         format!("{source}: {field}{cause}"),
         hint,
     )
+}
+
+/// A location as it may be shown: without user, password and query. Empty when it is none.
+pub fn shown_location(location: &str) -> String {
+    use rollcage_store::Location;
+    match Location::parse(location, std::path::Path::new("/")) {
+        Ok(web @ Location::Http(_)) => web.to_string(),
+        Ok(_) => location.to_owned(),
+        Err(_) => String::new(),
+    }
 }

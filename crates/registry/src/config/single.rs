@@ -16,7 +16,7 @@ const HINT: &str = "write one plugin entry into the file, as it would stand in t
 pub fn single(kind: PluginKind, text: &str, name: impl FnOnce(&str) -> String) -> (PluginId, Wanted) {
     let wrong = |name: String, line: usize, field: &str, cause: &str, hint: &str| {
         let (id, source) = (PluginId { kind, name }, at(kind, line));
-        let entry = Err(Arc::new(fault(&id, source, field, cause, hint)));
+        let entry = Err(Arc::new(fault(&id, &source, field, cause, hint)));
         let wanted = Wanted {
             source,
             entry,
@@ -54,8 +54,15 @@ pub fn single(kind: PluginKind, text: &str, name: impl FnOnce(&str) -> String) -
             Err(problem) => Err(item.place(problem)),
         }
     });
-    let entry =
-        entry.map_err(|wrong| Arc::new(fault(&id, at(kind, wrong.line), &wrong.field, &wrong.cause, wrong.hint)));
+    let entry = entry.map_err(|wrong| {
+        Arc::new(fault(
+            &id,
+            &at(kind, wrong.line),
+            &wrong.field,
+            &wrong.cause,
+            wrong.hint,
+        ))
+    });
     let notes = item
         .unknown_fields()
         .into_iter()
@@ -65,11 +72,7 @@ pub fn single(kind: PluginKind, text: &str, name: impl FnOnce(&str) -> String) -
 }
 
 fn at(kind: PluginKind, line: usize) -> Source {
-    Source {
-        file: ConfigFile::Entry,
-        kind,
-        line,
-    }
+    Source::new(ConfigFile::Entry, kind, line)
 }
 
 #[cfg(test)]
