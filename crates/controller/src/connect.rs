@@ -1,6 +1,6 @@
 //! The cluster that this runs in, if it runs in one.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, fs, path::PathBuf, time::Duration};
 
 use kube::{
     Client, Config,
@@ -50,6 +50,16 @@ pub async fn config(target: &Target) -> Result<Config, String> {
 /// Nothing is asked of the cluster yet.
 pub async fn client() -> Result<Client, String> {
     let config = config(&Target::default()).await?;
+    Client::try_from(config).map_err(|error| error.to_string())
+}
+
+/// Longest wait for a connection of somebody who sits in front of it.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A client for somebody who asks, and does not want to wait long. The error is for people.
+pub async fn impatient_client(target: &Target) -> Result<Client, String> {
+    let mut config = config(target).await?;
+    config.connect_timeout = Some(CONNECT);
     Client::try_from(config).map_err(|error| error.to_string())
 }
 

@@ -42,7 +42,7 @@ impl OwnWrites {
 }
 
 /// Compares versions as numbers of any length, as Kubernetes does.
-fn compare(a: &str, b: &str) -> Option<Ordering> {
+pub(crate) fn compare(a: &str, b: &str) -> Option<Ordering> {
     let well_formed = |version: &str| !version.starts_with('0') && version.bytes().all(|byte| byte.is_ascii_digit());
     if a.is_empty() || b.is_empty() || !well_formed(a) || !well_formed(b) {
         return None;

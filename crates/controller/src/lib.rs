@@ -6,6 +6,7 @@
 //!                        |-> events (core/v1 Events)   |-> guard (never act on what is older than our own write)
 //! a plugin's host call -> cluster (Kubernetes objects and Secrets for plugins) <- connect (which cluster, which namespace)
 //! the configuration of a stock controller -> migrate (what would fail under ours, and what to do)
+//! Plugin objects <-> plugins (entries in, states out) <-> registry
 //! the stock controller's call -> shim (a go-plugin server) -> ports of rollcage-registry
 //! ```
 //!
@@ -22,6 +23,7 @@ mod events;
 mod guard;
 pub mod metrics;
 pub mod migrate;
+pub mod plugins;
 pub mod queue;
 pub mod run;
 pub mod shim;

@@ -18,13 +18,17 @@ mod options;
 mod schedule;
 mod states;
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use kube::{Client, Config};
 use rollcage_core::{Fault, clock::SystemClock, host::HostServices};
 use rollcage_registry::Registry;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
 use self::schedule::Scheduler;
 pub use self::{
@@ -39,6 +43,9 @@ use crate::{
     metrics::{self, Metrics},
 };
 
+/// How long a process that was told to end waits for what holds [`Ground::farewell`].
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// What others of this process work with.
 #[derive(Clone)]
 pub struct Ground {
@@ -52,6 +59,10 @@ pub struct Ground {
     pub namespace: String,
     /// Whether we lead.
     pub leading: watch::Receiver<bool>,
+    /// True when the process was told to end.
+    pub stopping: watch::Receiver<bool>,
+    /// Who has something to do then keeps this until it is done: the process waits for it, for three seconds at most.
+    pub farewell: mpsc::Sender<Infallible>,
 }
 
 /// Something that runs beside the loops, for as long as the process lives.
@@ -132,9 +143,17 @@ impl Controller {
             let health = health.clone();
             parts.spawn("the server of probes", async move { health.serve(listener).await });
         }
+        let (stopping, stops) = watch::channel(false);
+        let (farewell, mut farewells) = mpsc::channel(1);
         tokio::select! {
-            ended = self.work(open, health, metrics, &mut parts) => ended,
-            () = stop => Ok(()),
+            ended = self.work(open, health, metrics, &mut parts, stops, farewell) => ended,
+            () = stop => {
+                stopping.send_replace(true);
+                if tokio::time::timeout(FAREWELL, farewells.recv()).await.is_err() {
+                    tracing::warn!("not everything could be put in order before the end");
+                }
+                Ok(())
+            }
         }
     }
 
@@ -144,6 +163,8 @@ impl Controller {
         health: Health,
         metrics: TcpListener,
         parts: &mut Parts,
+        stopping: watch::Receiver<bool>,
+        farewell: mpsc::Sender<Infallible>,
     ) -> Result<(), Ended>
     where
         M: FnOnce(HostServices) -> Registry + Send + 'static,
@@ -204,6 +225,8 @@ impl Controller {
                 pod: self.options.pod.clone(),
                 namespace: self.options.namespace.clone(),
                 leading: leading.clone(),
+                stopping: stopping.clone(),
+                farewell: farewell.clone(),
             };
             parts.spawn("a companion", companion(ground));
         }

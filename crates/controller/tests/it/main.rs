@@ -9,6 +9,7 @@
 
 mod conflicts;
 mod malformed;
+mod plugin_objects;
 mod plugins;
 mod providers;
 mod retention;
