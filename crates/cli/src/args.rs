@@ -63,6 +63,9 @@ pub enum Command {
     /// Create, look into, call and measure plugins, without a cluster.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Show what is serving in a cluster, and why something is not.
+    #[command(after_help = PLUGINS_EXAMPLES)]
+    Plugins(PluginsArgs),
     /// Serve a component to the stock Argo Rollouts controller, which starts this as one of its plugins.
     #[command(after_help = SHIM_EXAMPLES)]
     Shim(ShimArgs),
@@ -187,6 +190,31 @@ const DEV_EXAMPLES: &str = "Examples:
   rollcage dev . --listen 127.0.0.1:8001          and: kubectl --server http://127.0.0.1:8001 get analysisruns
 
 Exit status: 0 when every expectation holds, 1 when one does not, 2 when DIR cannot be read.";
+
+const PLUGINS_EXAMPLES: &str = "Examples:
+  rollcage plugins                                of the controller in argo-rollouts
+  rollcage plugins -n rollcage --watch            again with every change
+  rollcage plugins --output json | jq '.plugins[] | select(.ok | not)'
+
+Exit status: 0 when every plugin is Ready, 1 when one is not, 3 when the cluster cannot be asked or no controller writes
+there.";
+
+/// Arguments of `plugins`.
+#[derive(Debug, Args)]
+pub struct PluginsArgs {
+    /// How to reach the cluster [default: in a pod its service account, else KUBECONFIG or ~/.kube/config].
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one].
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The controller's namespace [default: POD_NAMESPACE, else the pod's, else argo-rollouts].
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Shows it again whenever something changes, until interrupted; with --output json an object a line.
+    #[arg(short, long)]
+    pub watch: bool,
+}
 
 /// Native plugins.
 #[derive(Debug, Default, Args)]

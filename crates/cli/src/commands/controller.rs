@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use rollcage_controller::{
     connect::{self, Target},
     metrics::Metrics,
+    plugins::{self, Timing},
     run::{Controller, Ended, Options},
 };
 use rollcage_harness::CommandError;
@@ -58,7 +59,12 @@ pub async fn run(args: ControllerArgs, cache_dir: Option<PathBuf>) -> Result<(),
         Err(error) => Err(error.to_string()),
     };
     let stop = stopped()?;
-    match Controller::new(options, config, metrics).run(open, stop).await {
+    let objects = plugins::companion(Timing::default());
+    match Controller::new(options, config, metrics)
+        .with(objects)
+        .run(open, stop)
+        .await
+    {
         Ok(()) => {
             tracing::info!("rollcage controller ends");
             Ok(())

@@ -4,6 +4,7 @@ mod controller;
 mod dev;
 mod migrate;
 mod plugin;
+mod plugins;
 mod shim;
 mod test;
 
@@ -57,6 +58,7 @@ pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
             let tools = tools(&NativeArgs::default())?;
             migrate::run(args, &tools, out).await
         }
+        Command::Plugins(args) => plugins::run(args, out).await,
         Command::Shim(args) => shim::run(args, cli.cache_dir.clone()).await,
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rollcage", &mut std::io::stdout());

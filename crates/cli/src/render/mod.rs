@@ -3,6 +3,7 @@
 pub mod dev;
 pub mod migrate;
 pub mod plugin;
+pub mod plugins;
 mod style;
 mod table;
 pub mod test;

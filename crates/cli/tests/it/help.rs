@@ -2,7 +2,7 @@
 
 use crate::support::{rollcage, root, run};
 
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 15] = [
     &[],
     &["controller"],
     &["dev"],
@@ -14,6 +14,7 @@ const COMMANDS: [&[&str]; 14] = [
     &["plugin", "bench"],
     &["plugin", "precompile"],
     &["plugin", "build"],
+    &["plugins"],
     &["shim"],
     &["migrate"],
     &["completion"],

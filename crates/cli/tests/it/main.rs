@@ -18,6 +18,7 @@ mod launch;
 mod migrate;
 mod native;
 mod new;
+mod plugins;
 mod pod;
 mod precompile;
 mod prometheus;
