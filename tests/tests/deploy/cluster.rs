@@ -129,6 +129,15 @@ fn nothing_of_theirs_is_gone_or_changed() {
     on(&["uninstall", "rollcage", "--namespace", "rollcage", "--wait"]).unwrap();
     assert_eq!(ours(&plane), "");
     assert_eq!(all_of_theirs(&plane), before, "uninstall");
+    // Our own custom resource stays, and is in nobody's way: not in that of another release, either.
+    let crd = || plane.kubectl(&["get", "crd", "plugins.rollcage.dev", "-o", "jsonpath={.metadata.uid}"]);
+    let kept = crd();
+    on(&["install", "other", chart, "--namespace", "other", "--create-namespace"]).unwrap();
+    on(&[&["install"], &release[..]].concat()).unwrap();
+    for (name, namespace) in [("other", "other"), ("rollcage", "rollcage")] {
+        on(&["uninstall", name, "--namespace", namespace, "--wait"]).unwrap();
+    }
+    assert_eq!(crd(), kept);
 
     // The same by kustomize.
     let base = root().join("deploy/kustomize/base");

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use rollcage_tests::chart::{Helm, chart, root};
+use rollcage_tests::chart::{Helm, chart, only, root};
 use serde_json::{Value, json};
 
 /// A page or manifest that a test holds against its source; `ROLLCAGE_BLESS=1` writes it anew.
@@ -36,6 +36,21 @@ fn the_kustomize_base_is_the_chart() {
         wanted.push('\n');
     }
     hold(&root().join("deploy/kustomize/base/rollcage.yaml"), &wanted);
+}
+
+/// What the program makes of its types is what the chart brings.
+#[test]
+fn the_charts_custom_resource_is_the_programs() {
+    let file = "plugins.rollcage.dev.yaml";
+    let crd = fs::read_to_string(root().join("deploy/crd").join(file)).unwrap();
+    hold(&chart().join("files").join(file), &crd);
+    let Some(helm) = Helm::find() else { return };
+    let objects = helm.objects(&json!({}));
+    let crd: Value = serde_yaml::from_str(&crd).unwrap();
+    let rendered = only(&objects, "CustomResourceDefinition");
+    assert_eq!(rendered["spec"], crd["spec"]);
+    assert_eq!(rendered["metadata"]["name"], crd["metadata"]["name"]);
+    assert_eq!(rendered["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
 }
 
 #[test]
