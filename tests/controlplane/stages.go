@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -180,8 +181,8 @@ func jobTime(pod *corev1.Pod) (time.Duration, bool) {
 			continue
 		}
 		seconds, err := strconv.ParseFloat(found[1], 64)
-		if err != nil {
-			// `infinity`, `365d`.
+		if err != nil || math.IsInf(seconds, 0) {
+			// `365d`, `infinity`.
 			return 0, false
 		}
 		after = max(after, time.Duration(seconds*float64(time.Second)))

@@ -19,7 +19,7 @@ const EVENT_RENAMES: &[(&str, &str)] = &[
 /// A kind that the real server decodes into a Go type.
 fn typed(group: &str, version: &str, kind: &str, generation: Generation) -> Kind {
     let custom = Kind::custom(group, version, kind);
-    let lists = custom.lists.clone().keyed("status.conditions", &["type"]);
+    let lists = custom.lists.clone().of_types().keyed("status.conditions", &["type"]);
     Kind {
         generation,
         typed: true,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::{
-    error::ApiError,
+    error::{ApiError, field_not_supported},
     kind::View,
     object::Object,
     settle::Work,
@@ -124,8 +124,16 @@ impl DeleteOptions {
         ];
         for (what, wanted, is) in said {
             if let Some(wanted) = wanted.as_ref().filter(|wanted| *wanted != is) {
-                let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {is}");
-                return Err(ApiError::conflict(&target.view, &target.name, &why));
+                let perhaps = if what == "UID" {
+                    "deleted and then recreated"
+                } else {
+                    "modified"
+                };
+                let why = format!(
+                    "the {what} in the precondition ({wanted}) does not match the {what} in record ({is}). The object \
+                     might have been {perhaps}"
+                );
+                return Err(ApiError::precondition(&target.view, &target.name, &why));
             }
         }
         Ok(())
@@ -137,8 +145,9 @@ impl DeleteOptions {
             (Some("Foreground"), _) => Ok(Propagation::Foreground),
             (Some("Background") | None, _) => Ok(Propagation::Background),
             (Some(other), _) => {
-                let why = format!("propagationPolicy: {other:?} is none of Foreground, Background, Orphan");
-                Err(ApiError::bad_request(why))
+                let all = "\"Foreground\", \"Background\", \"Orphan\", \"nil\"";
+                let cause = field_not_supported("propagationPolicy", &format!("{other:?}"), all);
+                Err(ApiError::option("DeleteOptions", cause))
             }
         }
     }

@@ -145,14 +145,75 @@ impl ApiError {
         )
     }
 
+    /// A refusal that is about nothing in particular, which the real server says by empty details.
+    pub(crate) fn generic(code: u16, message: impl Into<String>) -> Self {
+        Self {
+            details: Some(Box::default()),
+            ..Self::new(code, message)
+        }
+    }
+
     /// 404 for a path that nothing serves.
     pub(crate) fn no_route() -> Self {
-        Self::new(404, "the server could not find the requested resource")
+        Self::generic(404, "the server could not find the requested resource")
     }
 
     /// 405.
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(405, "the server does not allow this method on the requested resource")
+        Self::generic(405, "the server does not allow this method on the requested resource")
+    }
+
+    /// 422 for an option of a request: `CreateOptions`, `PatchOptions` ...
+    pub(crate) fn option(options: &str, cause: Cause) -> Self {
+        let message = format!(
+            "{options}.meta.k8s.io \"\" is invalid: {}: {}",
+            cause.field, cause.message
+        );
+        let details = Details {
+            group: "meta.k8s.io".into(),
+            kind: options.into(),
+            causes: vec![cause],
+            ..Details::default()
+        };
+        Self {
+            details: Some(Box::new(details)),
+            ..Self::new(422, message)
+        }
+    }
+
+    /// 422: an update has to say which version it is based on.
+    pub(crate) fn no_version(view: &View, name: &str) -> Self {
+        let message = "Invalid value: 0: must be specified for an update".to_owned();
+        let said = format!(
+            "{} \"{name}\" is invalid: metadata.resourceVersion: {message}",
+            view.qualified()
+        );
+        let cause = Cause {
+            reason: "FieldValueInvalid",
+            message,
+            field: "metadata.resourceVersion".into(),
+        };
+        let mut error = Self::about(422, Reason::Invalid, said, view, name);
+        if let Some(details) = &mut error.details {
+            details.causes = vec![cause];
+        }
+        error
+    }
+
+    /// 409: a deletion is meant for another object, or for an older version of it.
+    pub(crate) fn precondition(view: &View, name: &str, why: &str) -> Self {
+        let kind = &view.kind.kind;
+        let kind = if view.group.is_empty() {
+            kind.clone()
+        } else {
+            format!("{kind}.{}", view.group)
+        };
+        let message = format!("Operation cannot be fulfilled on {kind} \"{name}\": {why}");
+        let mut error = Self::about(409, Reason::Conflict, message, view, name);
+        if let Some(details) = &mut error.details {
+            details.kind.clone_from(&view.kind.kind);
+        }
+        error
     }
 
     /// 409 on create.
@@ -257,8 +318,13 @@ impl ApiError {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.code,
         });
-        if let (Some(details), Some(map)) = (&self.details, status.as_object_mut()) {
-            map.insert("details".into(), json!(details));
+        if let Some(map) = status.as_object_mut() {
+            if self.reason == Reason::Unknown {
+                map.shift_remove("reason");
+            }
+            if let Some(details) = &self.details {
+                map.insert("details".into(), json!(details));
+            }
         }
         status
     }
@@ -306,6 +372,15 @@ pub(crate) fn field_forbidden(field: impl Into<String>, why: &str) -> Cause {
     Cause {
         reason: "FieldValueForbidden",
         message: format!("Forbidden: {why}"),
+        field: field.into(),
+    }
+}
+
+/// A field that has none of its few values.
+pub(crate) fn field_not_supported(field: impl Into<String>, value: &str, supported: &str) -> Cause {
+    Cause {
+        reason: "FieldValueNotSupported",
+        message: format!("Unsupported value: {value}: supported values: {supported}"),
         field: field.into(),
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::{
     delete::{DeleteOptions, Deleted},
     discovery,
-    error::{ApiError, Details},
+    error::{ApiError, Details, field_forbidden, field_not_supported, field_required},
     hook::{Disturbance, RequestRecord},
     kind::View,
     object::read,
@@ -161,6 +161,7 @@ fn locate(store: &Store, path: &ResourcePath) -> Result<Target, ApiError> {
     let status = match path.subresource.as_str() {
         "" => false,
         "status" if view.kind.status => true,
+        _ if !view.kind.typed => return Err(ApiError::not_found(&view, &path.name)),
         _ => return Err(ApiError::no_route()),
     };
     Ok(Target {
@@ -227,29 +228,30 @@ impl Call<'_> {
             .next()
             .unwrap_or_default()
             .trim();
-        let options = self.write_options()?;
+        let options = self.write_options(verb)?;
         if content_type == APPLY && verb == Verb::Patch {
             if self.query.get("fieldManager").is_empty() {
-                let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
-                return Err(ApiError::new(422, why));
+                let cause = field_required("fieldManager", "is required for apply patch");
+                return Err(ApiError::option("PatchOptions", cause));
             }
             let (stored, made) = store.apply(&self.target, &options, decode(body)?)?;
             return Ok(self.show(if made { 201 } else { 200 }, &stored));
         }
         if verb == Verb::Patch {
             if self.query.has("force") {
-                let why = "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch";
-                return Err(ApiError::new(422, why));
+                let cause = field_forbidden("force", "may not be specified for non-apply patch");
+                return Err(ApiError::option("PatchOptions", cause));
+            }
+            if !Patch::is_known(content_type) {
+                return Err(ApiError::generic(415, "415: Unsupported Media Type"));
             }
             let patch = Patch::parse(self.view(), content_type, decode(body)?)?;
             let stored = store.patch(&self.target, &options, &patch)?;
             return Ok(self.show(200, &stored));
         }
         if !matches!(content_type, "" | "application/json") {
-            let why = format!(
-                "the body of the request was in an unknown format ({content_type}) - accepted media types include: \
-                 application/json"
-            );
+            let why =
+                "the body of the request was in an unknown format - accepted media types include: application/json";
             return Err(ApiError::new(415, why));
         }
         let value = decode(body)?;
@@ -262,14 +264,18 @@ impl Call<'_> {
         }
     }
 
-    fn write_options(&self) -> Result<WriteOptions, ApiError> {
+    fn write_options(&self, verb: Verb) -> Result<WriteOptions, ApiError> {
         let dry_run = match self.query.get("dryRun") {
             "" => false,
             "All" => true,
             other => {
-                return Err(ApiError::bad_request(format!(
-                    "dryRun: {other:?} is not supported: only All is"
-                )));
+                let options = match verb {
+                    Verb::Create => "CreateOptions",
+                    Verb::Update => "UpdateOptions",
+                    _ => "PatchOptions",
+                };
+                let cause = field_not_supported("dryRun", &format!("[{other:?}]"), "\"All\"");
+                return Err(ApiError::option(options, cause));
             }
         };
         let manager = match self.query.get("fieldManager") {

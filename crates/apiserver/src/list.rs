@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::ApiError,
+    error::{ApiError, field_forbidden, field_not_supported},
     kind::{KindId, View},
     route::Query,
     selector::Selector,
@@ -84,11 +84,23 @@ impl Store {
         self.check_not_newer(asked)?;
         match (query.get("resourceVersionMatch"), asked) {
             ("", Some(version)) if version > 0 && query.has("limit") => Ok(version),
-            ("" | "NotOlderThan", _) => Ok(self.revision()),
+            ("", _) | ("NotOlderThan", Some(_)) => Ok(self.revision()),
             ("Exact", Some(version)) if version > 0 => Ok(version),
-            _ => Err(ApiError::bad_request(
-                "resourceVersionMatch must be NotOlderThan, or Exact with a resourceVersion",
-            )),
+            ("Exact" | "NotOlderThan", None) => {
+                let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+                let cause = field_forbidden("resourceVersionMatch", why);
+                Err(ApiError::option("ListOptions", cause))
+            }
+            ("Exact", _) => {
+                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+                let cause = field_forbidden("resourceVersionMatch", why);
+                Err(ApiError::option("ListOptions", cause))
+            }
+            (other, _) => {
+                let all = "\"Exact\", \"NotOlderThan\", \"\"";
+                let cause = field_not_supported("resourceVersionMatch", &format!("{other:?}"), all);
+                Err(ApiError::option("ListOptions", cause))
+            }
         }
     }
 

@@ -252,7 +252,8 @@ pub(crate) fn check_name(rule: NameRule, name: &str) -> Result<(), &'static str>
         NameRule::Subdomain if name.len() <= 253 && name.split('.').all(label) => Ok(()),
         NameRule::Subdomain => Err(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \
-             '-' or '.', must start and end with an alphanumeric character, and be no more than 253 characters",
+             '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
+             validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
         ),
         NameRule::Label if name.len() <= 63 && label(name) => Ok(()),
         NameRule::Label => Err(

@@ -65,10 +65,22 @@ impl Shape {
         };
         let metadata = ListMeta {
             resource_version: page.revision.to_string(),
-            next: &page.next,
+            next: (!page.next.is_empty() || (self == Self::Full && !view.kind.typed)).then_some(&page.next),
             remaining_item_count: page.remaining,
         };
-        let items = page.items.iter().map(|stored| self.show(view, stored)).collect();
+        let bare = self == Self::Full && view.kind.typed;
+        let item = |stored: &Arc<Stored>| match self.show(view, stored) {
+            // The list says what its items are.
+            mut value if bare => {
+                if let Value::Object(map) = Arc::make_mut(&mut value) {
+                    map.shift_remove("apiVersion");
+                    map.shift_remove("kind");
+                }
+                value
+            }
+            value => value,
+        };
+        let items = page.items.iter().map(item).collect();
         encode(&List {
             kind,
             api_version,
@@ -91,8 +103,9 @@ struct List<'a> {
 #[serde(rename_all = "camelCase")]
 struct ListMeta<'a> {
     resource_version: String,
-    #[serde(rename = "continue", skip_serializing_if = "str::is_empty")]
-    next: &'a str,
+    /// Of custom resources it is there even when it is empty.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    next: Option<&'a String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining_item_count: Option<usize>,
 }

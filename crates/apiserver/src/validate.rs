@@ -65,8 +65,12 @@ pub(crate) fn update(view: &View, old: &Meta, new: &Meta) -> Result<(), ApiError
         .collect();
     if !old.deletion_timestamp.is_empty() && !added.is_empty() {
         let why = format!(
-            "no new finalizers can be added if the object is being deleted, found new finalizers {}",
-            added.join(", ")
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            added
+                .iter()
+                .map(|name| format!("{name:?}"))
+                .collect::<Vec<_>>()
+                .join(", ")
         );
         causes.push(field_forbidden("metadata.finalizers", &why));
     }
@@ -74,6 +78,25 @@ pub(crate) fn update(view: &View, old: &Meta, new: &Meta) -> Result<(), ApiError
         Ok(())
     } else {
         Err(ApiError::invalid(view, &old.name, causes))
+    }
+}
+
+/// A ConfigMap or Secret that says that it never changes.
+pub(crate) fn immutable(view: &View, old: &Object, new: &Object) -> Result<(), ApiError> {
+    let holds = matches!(view.id.as_str(), "configmaps" | "secrets");
+    if !holds || old.body.get("immutable") != Some(&true.into()) {
+        return Ok(());
+    }
+    let why = "field is immutable when `immutable` is set";
+    let fields = ["immutable", "data", "binaryData"];
+    let changed = fields
+        .iter()
+        .filter(|field| old.body.get(**field) != new.body.get(**field));
+    let causes: Vec<Cause> = changed.map(|field| field_forbidden(*field, why)).collect();
+    if causes.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::invalid(view, &old.meta.name, causes))
     }
 }
 
@@ -102,7 +125,7 @@ fn annotations(annotations: &BTreeMap<String, String>, causes: &mut Vec<Cause>) 
 }
 
 fn owners(meta: &Meta, causes: &mut Vec<Cause>) {
-    for (index, owner) in meta.owner_references.iter().enumerate() {
+    for owner in &meta.owner_references {
         let fields = [
             ("apiVersion", &owner.api_version),
             ("kind", &owner.kind),
@@ -111,8 +134,9 @@ fn owners(meta: &Meta, causes: &mut Vec<Cause>) {
         ];
         for (name, value) in fields {
             if value.is_empty() {
-                causes.push(field_required(
-                    format!("metadata.ownerReferences[{index}].{name}"),
+                causes.push(field_invalid(
+                    format!("metadata.ownerReferences.{name}"),
+                    "",
                     "must not be empty",
                 ));
             }
@@ -152,8 +176,9 @@ fn data(object: &Object, causes: &mut Vec<Cause>) {
 
 /// `[prefix/]name`, the form of label keys, annotation keys and finalizers.
 pub(crate) fn qualified_name(name: &str) -> Result<(), &'static str> {
-    const WHY: &str = "a qualified name must consist of alphanumeric characters, '-', '_' or '.', must start and end \
-         with an alphanumeric character, be no more than 63 characters, with an optional DNS subdomain prefix and '/'";
+    const WHY: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+         alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
+         '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
     let name = match name.split_once('/') {
         Some((prefix, name)) => {
             check_name(crate::kind::NameRule::Subdomain, prefix).map_err(|_| WHY)?;
@@ -176,8 +201,9 @@ pub(crate) fn label_value(value: &str) -> Result<(), &'static str> {
         Ok(())
     } else {
         Err(
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', must start \
-             and end with an alphanumeric character, and be no more than 63 characters",
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start \
+             and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for \
+             validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
         )
     }
 }

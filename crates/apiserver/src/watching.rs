@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    error::ApiError,
+    error::{ApiError, field_forbidden},
     feed::ChangeType,
     history::Event,
     kind::View,
@@ -65,9 +65,9 @@ impl Watch {
         let asked = query.number("resourceVersion")?.unwrap_or(0);
         let initial_events = query.is("sendInitialEvents");
         if query.has("sendInitialEvents") && query.get("resourceVersionMatch") != "NotOlderThan" {
-            return Err(ApiError::bad_request(
-                "sendInitialEvents requires resourceVersionMatch=NotOlderThan",
-            ));
+            let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            let cause = field_forbidden("resourceVersionMatch", why);
+            return Err(ApiError::option("ListOptions", cause));
         }
         let time = query
             .number("timeoutSeconds")?

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     crd,
-    error::{ApiError, field_invalid, field_required},
+    error::{ApiError, field_invalid},
     fields::{Id, Managers, Operation},
     kind::{Generation, Kind, View},
     object::{ManagedFieldsEntry, Meta, Object, shown},
@@ -157,11 +157,7 @@ impl Store {
     ) -> Result<Arc<Stored>, ApiError> {
         let view = &target.view;
         let object = Object::parse(view, value)?;
-        if object.meta.name != target.name {
-            let (said, url) = (&object.meta.name, &target.name);
-            let why = format!("the name of the object ({said}) does not match the name on the URL ({url})");
-            return Err(ApiError::bad_request(why));
-        }
+        check_name(target, &object)?;
         let existing = self.existing(target)?;
         self.amend(target, options, &existing, object, Track::Changes)
     }
@@ -177,6 +173,11 @@ impl Store {
         let mut value = shown(&target.view, &existing).as_ref().clone();
         patch.apply(&target.view, &mut value, &self.limits)?;
         let object = Object::parse(&target.view, value)?;
+        check_name(target, &object)?;
+        if object.meta.uid != existing.meta.uid {
+            let cause = field_invalid("metadata.uid", &object.meta.uid, "field is immutable");
+            return Err(ApiError::invalid(&target.view, &target.name, vec![cause]));
+        }
         self.amend(target, options, &existing, object, Track::Changes)
     }
 
@@ -231,6 +232,7 @@ impl Store {
         };
         new.meta.generation = old.meta.generation.saturating_add(i64::from(changed));
         validate::update(view, &old.meta, &new.meta)?;
+        validate::immutable(view, &old, &new)?;
         validate::object(view, &new)?;
         match track {
             Track::Changes => {
@@ -291,6 +293,16 @@ fn put_or_remove(body: &mut Map<String, Value>, field: &str, value: Option<Value
     }
 }
 
+/// The name of the path is that of the object.
+fn check_name(target: &Target, object: &Object) -> Result<(), ApiError> {
+    if object.meta.name == target.name {
+        return Ok(());
+    }
+    let (said, url) = (&object.meta.name, &target.name);
+    let why = format!("the name of the object ({said}) does not match the name on the URL ({url})");
+    Err(ApiError::bad_request(why))
+}
+
 /// The namespace of the path is that of the object.
 pub(crate) fn match_namespace(target: &Target, object: &mut Object) -> Result<(), ApiError> {
     if object.meta.namespace.is_empty() || target.namespace.is_empty() {
@@ -313,10 +325,7 @@ fn check_version(view: &View, old: &Object, new: &Object) -> Result<(), ApiError
     }
     match new.meta.resource_version.as_str() {
         "" | "0" if view.kind.unconditional_update => Ok(()),
-        "" | "0" => {
-            let cause = field_required("metadata.resourceVersion", "must be specified for an update");
-            Err(ApiError::invalid(view, name, vec![cause]))
-        }
+        "" | "0" => Err(ApiError::no_version(view, name)),
         said if said == old.meta.resource_version => Ok(()),
         said if said.parse::<u64>().is_err() => {
             let cause = field_invalid(

@@ -60,6 +60,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn named(phases: &mut Phases, name: &str, all_peers: bool) -> Result<()> {
     if name == CLUSTER || name == DEPLOY {
         phases.run("cluster", controlplane::build)?;
+        // Cargo builds the program with the tests of its own package only.
+        let build = ["build", "--workspace", "--bins", "--test", CLUSTER];
+        phases.run("rollcage", || run_command(&mut cargo(&build)))?;
     }
     let plugins = phases.run("plugins", plugins::run)?;
     if name == PEERS {

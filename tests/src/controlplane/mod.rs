@@ -7,6 +7,8 @@
 //!                 +-> part("kube-apiserver"): kill, freeze, start ...
 //!                 +-> client(), account(): as admin, as a ServiceAccount with rules
 //!                 +-> kubectl()
+//!
+//! Controller: `rollcage controller` in a namespace of it, as a process, with the account and rules that deploy/ ships
 //! ```
 //!
 //! Invariants: TLS and RBAC are on; its folder, ports and processes are its own, and end with the test process, however that
@@ -14,6 +16,7 @@
 
 mod account;
 mod apply;
+mod controller;
 mod process;
 mod turns;
 mod wait;
@@ -35,6 +38,7 @@ use serde_json::json;
 
 pub use account::Account;
 pub use apply::{apply, dynamic};
+pub use controller::{Controller, Start, program};
 pub use process::Part;
 pub use wait::{eventually, until};
 

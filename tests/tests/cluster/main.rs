@@ -1,3 +1,12 @@
 //! On a real control plane: etcd, kube-apiserver and kube-controller-manager, with TLS and RBAC on.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests, helpers included"
+)]
+
+mod dev;
+mod parity;
 mod plane;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Fields of `metadata` that someone can manage. The others are the server's.
-const METADATA: &[&str] = &["labels", "annotations", "ownerReferences", "finalizers"];
+const METADATA: &[&str] = &["generateName", "labels", "annotations", "ownerReferences", "finalizers"];
 
 /// The fields of an object that someone can manage.
 pub(crate) fn tracked(object: &Object) -> Value {
@@ -66,7 +66,7 @@ impl Changes {
     }
 }
 
-/// Every field of a value.
+/// Every field of a value, as who applies it manages them.
 pub(crate) fn of(lists: &Lists, value: &Value) -> Set {
     let mut set = of_at(lists, &mut String::new(), value);
     // The object as a whole is nobody's.
@@ -100,12 +100,41 @@ fn of_at(lists: &Lists, path: &mut String, value: &Value) -> Set {
 
 /// An item is a field itself, beside its fields.
 fn item_of(lists: &Lists, path: &mut String, item: &Value) -> Set {
+    if is_one_value(path) {
+        return Set::leaf();
+    }
     let mut set = if item.is_object() {
         of_at(lists, path, item)
     } else {
         Set::default()
     };
     set.member = true;
+    set
+}
+
+/// Items that are told apart, and are replaced as a whole all the same.
+fn is_one_value(path: &str) -> bool {
+    path == "metadata.ownerReferences"
+}
+
+/// A field that was not there: what holds others is a field itself, unless it is always there.
+fn added_at(lists: &Lists, path: &mut String, value: &Value) -> Set {
+    let mut set = Set::default();
+    match (value, lists.items(path, value)) {
+        (Value::Object(map), _) if !map.is_empty() => {
+            for (field, value) in map {
+                let below = within(path, field, |path| added_at(lists, path, value));
+                set.attach(format!("f:{field}"), below);
+            }
+        }
+        (_, Some(items)) if !items.is_empty() => {
+            for (element, item) in items {
+                set.attach(element, item_of(lists, path, item));
+            }
+        }
+        _ => return Set::leaf(),
+    }
+    set.member = !lists.is_always_there(path);
     set
 }
 
@@ -119,19 +148,23 @@ fn compare_at(lists: &Lists, path: &mut String, old: &Value, new: &Value) -> Cha
     if old == new {
         return changes;
     }
+    if is_one_value(path) && new.is_object() {
+        changes.changed = Set::leaf();
+        return changes;
+    }
     if let (Value::Object(old), Value::Object(new)) = (old, new) {
         for (field, value) in new {
             let below = within(path, field, |path| match old.get(field) {
                 Some(old) => compare_at(lists, path, old, value),
                 None => Changes {
-                    changed: of_at(lists, path, value),
+                    changed: added_at(lists, path, value),
                     removed: Set::default(),
                 },
             });
             changes.attach(format!("f:{field}"), below);
         }
         for (field, value) in old.iter().filter(|(field, _)| !new.contains_key(*field)) {
-            let removed = within(path, field, |path| of_at(lists, path, value));
+            let removed = within(path, field, |path| added_at(lists, path, value));
             changes.removed.attach(format!("f:{field}"), removed);
         }
         return changes;

@@ -16,7 +16,29 @@ pub(crate) enum ListType {
 /// The lists of a kind that are merged item by item, by path: names of fields joined by dots, items of lists passed
 /// over, as in `spec.template.spec.containers.ports`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Lists(BTreeMap<String, ListType>);
+pub struct Lists(BTreeMap<String, ListType>, Structs);
+
+/// What holds fields and is always there, if empty, so that nobody manages the whole of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Structs {
+    /// `metadata` alone.
+    #[default]
+    Metadata,
+    /// Everything but maps of text, as in the Go types of built-in kinds.
+    Types,
+}
+
+/// Maps of text: the only ones whose keys are not fields of a Go type.
+const MAPS: &[&str] = &[
+    "annotations",
+    "binaryData",
+    "data",
+    "labels",
+    "limits",
+    "matchLabels",
+    "nodeSelector",
+    "requests",
+];
 
 /// Lists of a pod's spec, with their keys.
 const POD: &[(&str, &[&str])] = &[
@@ -40,6 +62,23 @@ impl Lists {
         let mut lists = Self::default().keyed("metadata.ownerReferences", &["uid"]);
         lists.0.insert("metadata.finalizers".into(), ListType::Set);
         lists
+    }
+
+    /// Of a kind that the real server decodes into a Go type.
+    pub(crate) fn of_types(mut self) -> Self {
+        self.1 = Structs::Types;
+        self
+    }
+
+    /// Whether nobody manages the whole of what is at this path.
+    pub(crate) fn is_always_there(&self, path: &str) -> bool {
+        let last = path.rsplit('.').next().unwrap_or_default();
+        match self.1 {
+            _ if path.is_empty() || path == "metadata" => true,
+            _ if path.starts_with("metadata.") => false,
+            Structs::Metadata => false,
+            Structs::Types => !MAPS.contains(&last),
+        }
     }
 
     /// One more list whose items are told apart by these fields. A `protocol` that is left out is TCP.

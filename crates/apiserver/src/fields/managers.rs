@@ -223,15 +223,12 @@ impl Managers {
                 "" => String::new(),
                 subresource => format!(" with subresource \"{subresource}\""),
             };
-            let at = if other.operation == Operation::Update {
-                format!(" at {}", managed.time)
+            let how = if other.operation == Operation::Update {
+                format!(" using {} at {}", other.api_version, managed.time)
             } else {
                 String::new()
             };
-            let who = format!(
-                "conflict with \"{}\"{subresource} using {}{at}",
-                other.manager, other.api_version
-            );
+            let who = format!("conflict with \"{}\"{subresource}{how}", other.manager);
             for field in managed.set.intersection(changed).paths() {
                 others.insert(format!("{who}: {field}"));
                 causes.push(Cause {

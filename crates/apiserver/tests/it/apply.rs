@@ -76,7 +76,7 @@ async fn managers_conflict_over_values_and_share_equal_ones() {
     assert_eq!((status.code, status.reason.as_str()), (409, "Conflict"));
     assert_eq!(
         status.message,
-        r#"Apply failed with 1 conflict: conflict with "a" using apps/v1: .spec.replicas"#
+        r#"Apply failed with 1 conflict: conflict with "a": .spec.replicas"#
     );
     let cause = &status.details.as_ref().unwrap().causes[0];
     assert_eq!(
