@@ -116,6 +116,41 @@ pub struct ControllerArgs {
     /// AnalysisRuns that are worked on at the same time; waiting for a plugin does not count.
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub analysis_threads: usize,
+    /// Requests a second to the API server, for each kind of request: AnalysisRuns, built-in kinds, Events, our own.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub qps: u32,
+    /// Requests at once after a quiet time.
+    #[arg(long, value_name = "N", default_value_t = 80)]
+    pub burst: u32,
+    /// Requests a second of all plugins together, who take turns.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub plugin_qps: u32,
+    /// Requests of plugins at once after a quiet time.
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    pub plugin_burst: u32,
+    /// Every AnalysisRun that has not ended is looked at this often, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub rollout_resync: u64,
+    /// Let one replica of several work, chosen by a Lease.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub leader_elect: bool,
+    /// How long a Lease counts that its holder does not renew.
+    #[arg(long, value_name = "D", default_value = "15s")]
+    pub leader_election_lease_duration: GoDuration,
+    /// How long a leader that cannot renew its Lease goes on.
+    #[arg(long, value_name = "D", default_value = "10s")]
+    pub leader_election_renew_deadline: GoDuration,
+    /// Pause between two tries to take or renew the Lease.
+    #[arg(long, value_name = "D", default_value = "2s")]
+    pub leader_election_retry_period: GoDuration,
     /// How long plugins may take to load before this replica counts as ready, and stands for election, all the same.
     #[arg(long, value_name = "D", default_value = "60s")]
     pub leader_warmup: GoDuration,

@@ -18,6 +18,8 @@ use rollcage_core::host::{
 };
 use serde_json::Value;
 
+use crate::{client::Limiter, error::told};
+
 /// Most objects that one list hands to a plugin: its memory is smaller than a cluster.
 const LIST_LIMIT: u32 = 500;
 
@@ -26,6 +28,8 @@ pub struct Cluster {
     client: Client,
     /// Namespace of the configuration, where Secrets are read.
     namespace: String,
+    /// How many requests a second plugins may make, who take turns; whatever they like, where nobody shares the API.
+    rate: Option<Limiter>,
     /// Kinds never change their plural, so what was learnt once is kept.
     kinds: Mutex<HashMap<ObjectKind, ResourceName>>,
 }
@@ -36,7 +40,21 @@ impl Cluster {
         Self {
             client,
             namespace: namespace.into(),
+            rate: None,
             kinds: Mutex::default(),
+        }
+    }
+
+    /// At this rate.
+    #[must_use]
+    pub fn limited(mut self, rate: Limiter) -> Self {
+        self.rate = Some(rate);
+        self
+    }
+
+    async fn turn(&self, plugin: &str) {
+        if let Some(rate) = &self.rate {
+            rate.pass(plugin).await;
         }
     }
 
@@ -74,6 +92,7 @@ impl Kubernetes for Cluster {
         if let Some(known) = known {
             return Ok(known);
         }
+        self.turn("").await;
         let (resource, capabilities) = discovery::pinned_kind(&self.client, &gvk(kind))
             .await
             .map_err(|error| match error {
@@ -92,6 +111,7 @@ impl Kubernetes for Cluster {
     }
 
     async fn request(&self, manager: &str, request: KubernetesRequest) -> Result<Value, KubernetesError> {
+        self.turn(manager).await;
         let api = self.api(&request);
         let params = PatchParams {
             field_manager: Some(manager.to_owned()),
@@ -136,6 +156,8 @@ impl Kubernetes for Cluster {
 #[async_trait]
 impl Secrets for Cluster {
     async fn read(&self, name: &str) -> Result<Option<BTreeMap<String, Vec<u8>>>, SecretsError> {
+        // Under no plugin's name: loads need them, too.
+        self.turn("").await;
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         let secret = secrets.get_opt(name).await.map_err(|error| {
             SecretsError(format!(
@@ -162,7 +184,7 @@ fn to_json(value: &impl serde::Serialize) -> Result<Value, KubernetesError> {
 /// What an answer of the API server means to a plugin.
 fn meaning(error: Error) -> KubernetesError {
     let Error::Api(status) = error else {
-        return KubernetesError::Unavailable(format!("the Kubernetes API does not answer: {error}"));
+        return KubernetesError::Unavailable(format!("the Kubernetes API does not answer: {}", told(&error)));
     };
     let message = status.message.clone();
     match status.code {

@@ -13,11 +13,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 pub struct OwnWrites(Mutex<HashMap<(String, String), String>>);
 
 impl OwnWrites {
-    /// `object` is what the API server made of our write.
+    /// `object` is what the API server made of our write, or a newer version that we know of: nothing older counts.
     pub fn wrote(&self, namespace: &str, name: &str, object: &ObjectMeta) {
-        if let Some(version) = &object.resource_version {
-            self.lock()
-                .insert((namespace.to_owned(), name.to_owned()), version.clone());
+        let Some(version) = &object.resource_version else {
+            return;
+        };
+        let mut versions = self.lock();
+        let known = versions.entry((namespace.to_owned(), name.to_owned())).or_default();
+        if compare(version, known) != Some(Ordering::Less) {
+            known.clone_from(version);
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! run (the controller's process) -> config (ConfigMaps to the registry), watch, queue (what is due), and
+//! leader (who works) -> client (every request's rate, end and fence)
 //! queue -> analysis (one pass over one AnalysisRun) -> ports of rollcage-core (plugins), kube client
 //!                        |-> events (core/v1 Events)   |-> guard (never act on what is older than our own write)
 //! a plugin's host call -> cluster (Kubernetes objects and Secrets for plugins) <- connect (which cluster, which namespace)
@@ -15,12 +16,14 @@
 //! Who drives the queue has the clock: `run` the machine's, `rollcage dev` a scenario's.
 
 pub mod analysis;
+pub mod client;
 pub mod cluster;
 pub mod config;
 pub mod connect;
 mod error;
 mod events;
 mod guard;
+pub mod leader;
 pub mod metrics;
 pub mod migrate;
 pub mod plugins;

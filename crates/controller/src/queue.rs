@@ -27,6 +27,8 @@ pub struct Queue {
     /// Those that run, and how many changes of plugins there had been when they began.
     running: HashMap<Key, u64>,
     waiting: HashMap<Key, Vec<PluginId>>,
+    /// Those that are left alone, and until when.
+    held: HashMap<Key, Timestamp>,
     /// Failures in a row.
     failures: HashMap<Key, u32>,
     /// How many changes of plugins there were.
@@ -39,6 +41,7 @@ impl Queue {
     /// Wakes an object at `at`, or earlier if it is due earlier already.
     pub fn wake(&mut self, key: Key, at: Timestamp) {
         let due = self.due.get(&key).copied();
+        let at = self.held.get(&key).map_or(at, |until| at.max(*until));
         let at = due.map_or(at, |due| due.min(at));
         if due == Some(at) {
             return;
@@ -52,6 +55,15 @@ impl Queue {
         self.due.insert(key, at);
     }
 
+    /// Leaves the object alone until then, whatever wakes it.
+    pub fn hold(&mut self, key: Key, until: Timestamp) {
+        if let Some(due) = self.due.remove(&key) {
+            self.order.remove(&(due, key.clone()));
+        }
+        self.held.insert(key.clone(), until);
+        self.wake(key, until);
+    }
+
     /// There is nothing more to do about the object.
     pub fn forget(&mut self, key: &Key) {
         if let Some(due) = self.due.remove(key) {
@@ -59,6 +71,7 @@ impl Queue {
         }
         self.waiting.remove(key);
         self.failures.remove(key);
+        self.held.remove(key);
     }
 
     /// A plugin's state changed: wakes the objects that wait for it.
@@ -84,6 +97,7 @@ impl Queue {
         }
         let (_, key) = self.order.pop_first()?;
         self.due.remove(&key);
+        self.held.remove(&key);
         self.running.insert(key.clone(), self.changes);
         Some(key)
     }
@@ -261,6 +275,20 @@ mod tests {
         queue.done(key("a"), now, Some(now), Vec::new());
         queue.take(now);
         assert_eq!(queue.failed(key("a"), now).duration_since(now).as_millis(), 1);
+    }
+
+    #[test]
+    fn what_is_left_alone_is_not_woken() {
+        let mut queue = Queue::default();
+        queue.wake(key("a"), at(0));
+        queue.take(at(0));
+        queue.hold(key("a"), at(300));
+        queue.done(key("a"), at(1), Some(at(1)), Vec::new());
+        queue.wake(key("a"), at(2));
+        assert_eq!(queue.take(at(299)), None);
+        assert_eq!(queue.take(at(300)), Some(key("a")));
+        queue.done(key("a"), at(300), Some(at(301)), Vec::new());
+        assert_eq!(queue.next(), Some(at(301)));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `rollcage controller`.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use rollcage_controller::{
+    client::{ClientOptions, Rate, WRITE},
     connect::{self, Target},
+    leader::Election,
     metrics::Metrics,
     plugins::{self, Timing},
     run::{Controller, Ended, Options},
@@ -29,14 +31,41 @@ pub async fn run(args: ControllerArgs, cache_dir: Option<PathBuf>) -> Result<(),
             .clone()
             .unwrap_or_else(|| config.default_namespace.clone())
     });
+    let (namespace, pod) = (connect::namespace(), connect::pod());
+    let election = Election {
+        namespace: namespace.clone(),
+        lease: Election::lease_name(&args.instance_id),
+        identity: Election::identity_of(&pod),
+        duration: args.leader_election_lease_duration.0,
+        renew_deadline: args.leader_election_renew_deadline.0,
+        retry: args.leader_election_retry_period.0,
+    };
+    election.check().map_err(|cause| {
+        let hint = "for example --leader-election-lease-duration 15s --leader-election-renew-deadline 10s \
+                    --leader-election-retry-period 2s";
+        CommandError::usage(cause, hint)
+    })?;
+    if args.rollout_resync == 0 {
+        return Err(CommandError::usage(
+            "--rollout-resync 0: nothing can be looked at all the time",
+            "name the seconds between two looks, for example 900",
+        ));
+    }
     let options = Options {
-        namespace: connect::namespace(),
+        namespace,
         watched,
         instance_id: args.instance_id,
+        resync: Duration::from_secs(args.rollout_resync),
+        clients: ClientOptions {
+            rate: Rate::new(args.qps, args.burst),
+            plugins: Rate::new(args.plugin_qps, args.plugin_burst),
+            write: election.longest_write().min(WRITE),
+        },
+        election: args.leader_elect.then_some(election),
         threads: args.analysis_threads,
         healthz: SocketAddr::from(([0, 0, 0, 0], args.healthz_port)),
         metrics: SocketAddr::from(([0, 0, 0, 0], args.metrics_port)),
-        pod: connect::pod(),
+        pod,
         warmup: args.leader_warmup.0,
         strict: args.strict_plugins,
     };
@@ -52,10 +81,7 @@ pub async fn run(args: ControllerArgs, cache_dir: Option<PathBuf>) -> Result<(),
         .map_err(|error| CommandError::usage(format!("metrics cannot be set up: {error}"), DEFECT))?;
     let observer = metrics.clone();
     let open = move || match super::workbench(cache_dir, &native) {
-        Ok(workbench) => {
-            let workbench = Arc::new(workbench);
-            Ok(move |host| workbench.controller_registry(host, observer))
-        }
+        Ok(workbench) => Ok(move |host| workbench.controller_registry(host, observer)),
         Err(error) => Err(error.to_string()),
     };
     let stop = stopped()?;

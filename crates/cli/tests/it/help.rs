@@ -1,5 +1,7 @@
 //! `--help` and completion; the command reference in the docs is what `--help` says.
 
+use std::collections::BTreeSet;
+
 use crate::support::{rollcage, root, run};
 
 const COMMANDS: [&[&str]; 15] = [
@@ -48,6 +50,27 @@ fn reference_in_the_docs_is_what_help_says() {
         found == expected,
         "docs/commands.md is out of date: ROLLCAGE_BLESS=1 cargo test -p rollcage-cli reference"
     );
+}
+
+/// Long flags of a text.
+fn flags(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let flags = words.filter(|word| word.len() > 3 && word.starts_with("--") && !word.starts_with("---"));
+    flags.map(str::to_owned).collect()
+}
+
+#[test]
+fn flags_of_the_controller_are_those_of_its_page() {
+    let help = run(rollcage().args(["controller", "--help"]).env("COLUMNS", "200")).stdout;
+    let (_, options) = help.split_once("Options:").unwrap();
+    let (options, _) = options.split_once("Examples:").unwrap();
+    let starts = options.lines().filter(|line| line.trim_start().starts_with('-'));
+    let is: BTreeSet<String> = starts.flat_map(|line| flags(line).into_iter().take(1)).collect();
+    let page = std::fs::read_to_string(root().join("docs/controller.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `--"));
+    let told: BTreeSet<String> = rows.flat_map(|row| flags(row.split('|').nth(1).unwrap())).collect();
+    let ordinary = ["--help", "--version"].map(str::to_owned).into();
+    assert_eq!(is.difference(&ordinary).cloned().collect::<BTreeSet<_>>(), told);
 }
 
 #[test]

@@ -76,11 +76,19 @@ impl AnalysisReconciler {
     ) -> Outcome {
         let (call, run) = (&asking.call, &asking.run);
         let metric = provider.metric(metric.clone());
-        let began = self.clock.now();
-        let answer: Result<Measurement, CallError> = match &task.action {
-            Action::Run => port.run(call, run, &metric).await,
-            Action::Resume(measurement) => port.resume(call, run, &metric, measurement).await,
-            Action::Terminate(measurement) => port.terminate(call, run, &metric, measurement).await,
+        let asked = async {
+            let began = self.clock.now();
+            let answer: Result<Measurement, CallError> = match &task.action {
+                Action::Run => port.run(call, run, &metric).await,
+                Action::Resume(measurement) => port.resume(call, run, &metric, measurement).await,
+                Action::Terminate(measurement) => port.terminate(call, run, &metric, measurement).await,
+            };
+            (began, answer)
+        };
+        let (began, answer) = match &task.action {
+            // An end waits for nobody.
+            Action::Terminate(_) => asked.await,
+            _ => self.gates.pass(&provider.plugin, &call.namespace, asked).await,
         };
         let faulted = match &answer {
             Err(CallError::Fault(fault)) if analysis::nothing_was_tried(fault) => {

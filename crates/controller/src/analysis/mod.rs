@@ -6,13 +6,17 @@
 //!                                                                        '------------------------------------'
 //! ```
 //!
+//! The object comes from the caller's cache, where there is one, else from the API server.
+//!
 //! The caller queues: it never runs two passes over one object at the same time, and starts one for every change of the
 //! object (our own writes included), at [`Outcome::requeue_at`], and when a plugin of [`Outcome::waiting_for`] changes its
 //! state.
 
 mod ask;
+mod cache;
 mod object;
 mod secrets;
+mod worker;
 mod write;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -32,9 +36,19 @@ use rollcage_core::{
 };
 
 use self::{
+    cache::Look,
     object::{Malformed, Raw, Stored, reference},
     secrets::Unread,
+    worker::Gates,
     write::Written,
+};
+pub(crate) use self::{
+    cache::{Due, Taken},
+    object::Raw as RawRun,
+};
+pub use self::{
+    cache::{Finished, RunCache},
+    worker::Worker,
 };
 use crate::{
     error::{Doing, ReconcileError},
@@ -51,6 +65,10 @@ const MERGES: usize = 5;
 /// Brings AnalysisRuns to their verdicts.
 pub struct AnalysisReconciler {
     client: Client,
+    /// For Secrets.
+    core: Client,
+    cache: Option<Arc<RunCache>>,
+    gates: Gates,
     registry: Arc<dyn PluginSource>,
     clock: Arc<dyn Clock>,
     events: EventRecorder,
@@ -97,6 +115,9 @@ impl AnalysisReconciler {
     pub fn new(client: Client, registry: Arc<dyn PluginSource>, clock: Arc<dyn Clock>) -> Self {
         Self {
             events: EventRecorder::new(client.clone(), clock.clone()),
+            core: client.clone(),
+            cache: None,
+            gates: Gates::default(),
             client,
             registry,
             clock,
@@ -104,9 +125,53 @@ impl AnalysisReconciler {
         }
     }
 
+    /// Other clients for Secrets and for Events.
+    #[must_use]
+    pub fn with_clients(mut self, core: Client, events: Client) -> Self {
+        self.core = core;
+        self.events = EventRecorder::new(events, self.clock.clone());
+        self
+    }
+
+    /// Reads runs out of `cache`, which somebody keeps up to date.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Arc<RunCache>) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// The run ended or is gone: nothing more will be written.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        self.writes.forget(namespace, name);
+    }
+
+    /// Tells people that somebody else writes a run that is ours.
+    pub async fn tell_of_conflict(&self, run: &ObjectMeta, who: &str, pause: Duration) {
+        let seconds = pause.as_secs();
+        let event = analysis::Event {
+            warning: true,
+            reason: "ConflictingController".to_owned(),
+            message: format!(
+                "the status was also written by {who:?}: this controller leaves the run alone for {seconds} s; give each \
+                 controller an --instance-id of its own, or stop one of them"
+            ),
+        };
+        self.events.publish(&reference(run), &[event]).await;
+    }
+
     /// One pass over one run. One that does not exist is nothing to do.
     pub async fn reconcile(&self, namespace: &str, name: &str) -> Result<Outcome, ReconcileError> {
-        let Some(object) = self.get(namespace, name).await? else {
+        self.reconcile_at(&mut Worker::default(), namespace, name).await
+    }
+
+    /// One pass over one run, at a place that is left to others while plugins are asked.
+    pub async fn reconcile_at(
+        &self,
+        worker: &mut Worker,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Outcome, ReconcileError> {
+        let Some(object) = self.look(namespace, name).await? else {
             self.writes.forget(namespace, name);
             return Ok(Outcome::default());
         };
@@ -128,12 +193,24 @@ impl AnalysisReconciler {
             }),
             Begin::Completed { delete_at } => self.completed(&stored, delete_at, now).await,
             Begin::Ended(decision) => self.conclude(&stored, *decision).await,
-            Begin::Measure(plan) => self.measure(stored, *plan).await,
+            Begin::Measure(plan) => self.measure(worker, stored, *plan).await,
         }
     }
 
     fn api(&self, namespace: &str) -> Api<Raw> {
         Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// The run as it is known.
+    async fn look(&self, namespace: &str, name: &str) -> Result<Option<Raw>, ReconcileError> {
+        let Some(cache) = &self.cache else {
+            return self.get(namespace, name).await;
+        };
+        match cache.look(&(namespace.to_owned(), name.to_owned())) {
+            Look::Absent => Ok(None),
+            Look::Active(run) => Ok(Some(Raw::clone(&run))),
+            Look::Finished => self.get(namespace, name).await,
+        }
     }
 
     async fn get(&self, namespace: &str, name: &str) -> Result<Option<Raw>, ReconcileError> {
@@ -188,7 +265,7 @@ impl AnalysisReconciler {
     }
 
     /// Asks plugins for what is due and stores what they say.
-    async fn measure(&self, stored: Stored, plan: Plan) -> Result<Outcome, ReconcileError> {
+    async fn measure(&self, worker: &mut Worker, stored: Stored, plan: Plan) -> Result<Outcome, ReconcileError> {
         let prepared = match self.prepare(&stored, &plan).await {
             Ok(prepared) => prepared,
             Err(Unread::Invalid(error)) => {
@@ -204,7 +281,7 @@ impl AnalysisReconciler {
                 ));
             }
         };
-        let attempts = self.ask(&stored, &plan, &prepared).await;
+        let attempts = worker.away(self.ask(&stored, &plan, &prepared)).await;
         let mut pass = Pass {
             masker: prepared.arguments.masker.clone(),
             plan,
@@ -212,7 +289,7 @@ impl AnalysisReconciler {
             told: Vec::new(),
         };
         let recorded = pass.plan.record(&stored.run, &pass.attempts, &pass.masker);
-        pass.told = self.tell_excess(&stored, &pass.plan, recorded).await;
+        pass.told = worker.away(self.tell_excess(&stored, &pass.plan, recorded)).await;
         self.store(stored, &pass).await
     }
 
@@ -222,7 +299,7 @@ impl AnalysisReconciler {
             return Ok(Prepared::default());
         }
         let spec = &stored.run.spec;
-        let secrets = secrets::read(&self.client, &stored.namespace, &spec.args).await?;
+        let secrets = secrets::read(&self.core, &stored.namespace, &spec.args).await?;
         let arguments = analysis::with_secrets(&spec.args, &secrets)?;
         let mut budget = rollcage_core::template::MAX_OUTPUT;
         let metrics: Result<Vec<_>, ResolveError> = plan
@@ -250,6 +327,7 @@ impl AnalysisReconciler {
             let Some(newer) = self.get(&stored.namespace, &stored.name).await? else {
                 return Ok(Outcome::default());
             };
+            self.writes.wrote(&stored.namespace, &stored.name, &newer.metadata);
             let Ok(newer) = Stored::read(newer) else { break };
             if newer.run.status == decision.status && newer.is_same_work(&stored) {
                 // It was our own write whose answer got lost.
@@ -274,7 +352,7 @@ impl AnalysisReconciler {
             Written::Yes => Ok(self.done(stored, decision).await),
             Written::Gone => Ok(Outcome::default()),
             Written::TooLarge => self.too_large(stored).await,
-            Written::Conflict => Ok(self.again(stored.run.status.phase)),
+            Written::Conflict => Ok(self.behind(stored.run.status.phase)),
         }
     }
 
@@ -303,7 +381,7 @@ impl AnalysisReconciler {
         match self.write_error(run, message.clone(), keep_results).await? {
             Written::Yes => {}
             Written::TooLarge => event.message = message,
-            Written::Conflict => return Ok(self.again(AnalysisPhase::Unset)),
+            Written::Conflict => return Ok(self.behind(AnalysisPhase::Unset)),
             Written::Gone => return Ok(Outcome::default()),
         }
         self.events.publish(&reference(run), &[event]).await;
@@ -311,6 +389,15 @@ impl AnalysisReconciler {
             phase,
             ..Outcome::default()
         })
+    }
+
+    /// Somebody has written a newer version, which a cache may not have yet.
+    fn behind(&self, phase: AnalysisPhase) -> Outcome {
+        let mut outcome = self.again(phase);
+        if self.cache.is_some() {
+            outcome.requeue_at = self.clock.now().checked_add(STALE_PAUSE).ok();
+        }
+        outcome
     }
 
     fn again(&self, phase: AnalysisPhase) -> Outcome {

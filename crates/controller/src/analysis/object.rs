@@ -8,7 +8,7 @@ use serde_json::{Value, value::RawValue};
 /// An AnalysisRun as it comes. Nothing that a user can write into one makes this unreadable, and with it the answer or
 /// the list that it is in: `spec` and `status` stay text, of any shape and depth.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Raw {
+pub(crate) struct Raw {
     /// Always good: the API server itself reads it.
     pub metadata: ObjectMeta,
     #[serde(default)]
@@ -69,6 +69,18 @@ pub(super) fn reference(run: &ObjectMeta) -> ObjectReference {
         uid: run.uid.clone(),
         resource_version: run.resource_version.clone(),
         field_path: None,
+    }
+}
+
+impl Raw {
+    /// The phase, and nothing else of it.
+    pub(super) fn phase(&self) -> AnalysisPhase {
+        phase(self.status.as_deref()).unwrap_or_default()
+    }
+
+    /// The status, as it is written.
+    pub(super) fn status(&self) -> &str {
+        self.status.as_deref().map(RawValue::get).unwrap_or_default()
     }
 }
 
@@ -137,13 +149,16 @@ fn part<T: DeserializeOwned + Default>(text: Option<&RawValue>, field: &str) -> 
 }
 
 fn has_ended(status: Option<&RawValue>) -> bool {
+    phase(status).is_some_and(AnalysisPhase::is_completed)
+}
+
+fn phase(status: Option<&RawValue>) -> Option<AnalysisPhase> {
     #[derive(Deserialize)]
     struct OnlyPhase {
         phase: AnalysisPhase,
     }
-    status
-        .and_then(|status| serde_json::from_str::<OnlyPhase>(status.get()).ok())
-        .is_some_and(|status| status.phase.is_completed())
+    let status: OnlyPhase = serde_json::from_str(status?.get()).ok()?;
+    Some(status.phase)
 }
 
 #[cfg(test)]

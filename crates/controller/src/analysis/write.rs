@@ -12,7 +12,7 @@ use super::{AnalysisReconciler, object::Stored};
 use crate::error::{Doing, ReconcileError};
 
 /// Who writes, as `managedFields` show it.
-const MANAGER: &str = "rollcage";
+pub(super) const MANAGER: &str = "rollcage";
 
 /// How a write ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

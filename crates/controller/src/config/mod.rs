@@ -51,7 +51,7 @@ impl Settings {
         }
     }
 
-    /// Becomes true when the registry was told for the first time.
+    /// Becomes true when the registry was told what both ConfigMaps say, for the first time.
     pub fn configured(&self) -> watch::Receiver<bool> {
         self.configured.subscribe()
     }
@@ -121,7 +121,10 @@ impl Settings {
             argo: argo.clone(),
             rollcage: rollcage.clone(),
         });
-        self.configured.send_replace(true);
+        let is_read = |map: &ConfigMap| !matches!(map, ConfigMap::Unreadable(_));
+        if is_read(argo) && is_read(rollcage) {
+            self.configured.send_replace(true);
+        }
     }
 }
 

@@ -2,19 +2,21 @@
 //!
 //! ```text
 //! ConfigMaps -> config -> Registry ──────────────────────────────┐ states
-//! AnalysisRuns of our instance id -> watch -> Scheduler <────────┘
-//!                                               │ due, while we lead
-//!                                               v
-//!                                       AnalysisReconciler (bounded workers) -> ports of the registry, API server
+//! AnalysisRuns of our instance id -> cache -> Scheduler <────────┘
+//!                                     │         │ due, while we lead (leader)
+//!                                     v         v
+//!                                  AnalysisReconciler (bounded workers) -> ports of the registry
+//!                                                                       -> API server, while the fence is open (client)
 //! probes -> health (answers from the first moment)
 //! ```
 //!
-//! Invariants: it starts and stays up whatever the API server, a plugin or a download does; only a port that is taken, or a
+//! Invariants: caches and plugins are warm whether we lead or not; what is under way when we no longer lead is given up; it starts and stays up whatever the API server, a plugin or a download does; only a port that is taken, or a
 //! cache folder that cannot be used, ends it. Probes depend on nothing outside of the process.
 
 mod health;
 mod observe;
 mod options;
+mod runs;
 mod schedule;
 mod states;
 
@@ -30,21 +32,27 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::schedule::Scheduler;
 pub use self::{
     health::Health,
     observe::{Observer, PassReport},
     options::{Options, Selector},
 };
+use self::{runs::Runs, schedule::Scheduler};
 use crate::{
     AnalysisReconciler,
+    analysis::RunCache,
+    client::{Clients, Fence},
     cluster::Cluster,
     config::Settings,
+    leader::Elector,
     metrics::{self, Metrics},
 };
 
 /// How long a process that was told to end waits for what holds [`Ground::farewell`].
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// How long passes may go on when the process is told to end.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What others of this process work with.
 #[derive(Clone)]
@@ -145,34 +153,53 @@ impl Controller {
         }
         let (stopping, stops) = watch::channel(false);
         let (farewell, mut farewells) = mpsc::channel(1);
-        tokio::select! {
-            ended = self.work(open, health, metrics, &mut parts, stops, farewell) => ended,
-            () = stop => {
-                stopping.send_replace(true);
-                if tokio::time::timeout(FAREWELL, farewells.recv()).await.is_err() {
-                    tracing::warn!("not everything could be put in order before the end");
-                }
-                Ok(())
-            }
+        let mut stop = std::pin::pin!(stop);
+        let fence = self
+            .options
+            .election
+            .as_ref()
+            .map_or_else(Fence::open, |_| Fence::closed());
+        let started = tokio::select! {
+            started = self.start(open, health, metrics, fence.clone(), &mut parts, (stops, farewell)) => started?,
+            () = &mut stop => return Ok(()),
+        };
+        let ended = tokio::select! {
+            ended = parts.first_end() => ended,
+            () = stop => Ok(()),
+        };
+        stopping.send_replace(true);
+        started.scheduler.drain(GRACE).await;
+        fence.close();
+        if let Some(elector) = started.elector {
+            elector.release().await;
         }
+        if tokio::time::timeout(FAREWELL, farewells.recv()).await.is_err() {
+            tracing::warn!("not everything could be put in order before the end");
+        }
+        ended
     }
 
-    async fn work<M>(
+    async fn start<M>(
         self,
         open: impl FnOnce() -> Result<M, String> + Send + 'static,
         health: Health,
         metrics: TcpListener,
+        fence: Fence,
         parts: &mut Parts,
-        stopping: watch::Receiver<bool>,
-        farewell: mpsc::Sender<Infallible>,
-    ) -> Result<(), Ended>
+        (stopping, farewell): (watch::Receiver<bool>, mpsc::Sender<Infallible>),
+    ) -> Result<Started, Ended>
     where
         M: FnOnce(HostServices) -> Registry + Send + 'static,
     {
+        let options = self.options;
+        let observer: Arc<dyn Observer> = self.metrics.clone();
         // Reads and checks files, and sets memory aside.
         let opening = tokio::task::spawn_blocking(open);
-        let client = Client::try_from(self.config).map_err(|error| Ended::Client(Box::new(error)))?;
-        let cluster = Arc::new(Cluster::new(client.clone(), self.options.namespace.clone()));
+        let clients = Clients::new(&self.config, &options.clients, &fence, &observer)
+            .map_err(|error| Ended::Client(Box::new(error)))?;
+        let cluster =
+            Cluster::new(clients.plugins.clone(), options.namespace.clone()).limited(clients.plugin_rate.clone());
+        let cluster = Arc::new(cluster);
         let host = HostServices {
             kubernetes: cluster.clone(),
             secrets: cluster,
@@ -189,65 +216,81 @@ impl Controller {
         }
         let settings = Arc::new(Settings::new(registry.clone()));
         let configured = settings.configured();
-        {
-            let (client, namespace) = (client.clone(), self.options.namespace.clone());
-            parts.spawn("the watch of the configuration", async move {
-                match settings.follow(&client, &namespace).await {}
-            });
-        }
-        {
-            let registry = registry.clone();
-            parts.spawn(
-                "the retries of loads",
-                async move { registry.retry_in_real_time().await },
-            );
-        }
+        let (own, namespace) = (clients.own.clone(), options.namespace.clone());
+        parts.spawn("the watch of the configuration", async move {
+            match settings.follow(&own, &namespace).await {}
+        });
+        let retried = registry.clone();
+        parts.spawn(
+            "the retries of loads",
+            async move { retried.retry_in_real_time().await },
+        );
+
         let clock = Arc::new(SystemClock);
-        let reconciler = AnalysisReconciler::new(client.clone(), Arc::new(registry.clone()), clock.clone());
-        let scheduler = Arc::new(Scheduler::new(clock, self.metrics.clone()));
-        {
-            let (scheduler, registry) = (scheduler.clone(), registry.clone());
-            parts.spawn("the watch of plugin states", async move {
-                match states::follow(&registry, &scheduler).await {}
-            });
-        }
-        {
-            let (scheduler, client, selector) = (scheduler.clone(), client.clone(), self.options.selector());
-            parts.spawn("the watch of AnalysisRuns", async move {
-                match schedule::follow(client, &selector, &scheduler).await {}
-            });
-        }
-        let (_lead, leading) = watch::channel(true);
+        let cache = Arc::new(RunCache::default());
+        let plugins = Arc::new(registry.clone());
+        let reconciler = AnalysisReconciler::new(clients.argoproj.clone(), plugins, clock.clone())
+            .with_clients(clients.core.clone(), clients.events.clone())
+            .with_cache(cache.clone());
+        let reconciler = Arc::new(reconciler);
+        let scheduler = Arc::new(Scheduler::new(clock.clone(), observer.clone()));
+        let (states, waiting) = (registry.clone(), scheduler.clone());
+        parts.spawn("the watch of plugin states", async move {
+            match states::follow(&states, &waiting).await {}
+        });
+
+        let elector = options
+            .election
+            .clone()
+            .map(|election| Elector::new(clients.election.clone(), election, fence));
+        // Without an election: we do, for ever, once we are warm.
+        let (always, leads) = watch::channel(false);
+        let leading = elector.as_ref().map_or(leads, |elector| elector.leading());
+        let runs = Runs {
+            cache: cache.clone(),
+            scheduler: scheduler.clone(),
+            reconciler: reconciler.clone(),
+            observer,
+            clock,
+            leading: leading.clone(),
+        };
+        let (client, selector) = (clients.argoproj.clone(), options.selector());
+        parts.spawn("the watch of AnalysisRuns", async move {
+            match runs.follow(client, &selector).await {}
+        });
+        let (synced, every) = (scheduler.clone(), options.resync);
+        parts.spawn("the resync", async move { match synced.resync(&cache, every).await {} });
         for companion in self.companions {
             let ground = Ground {
                 registry: registry.clone(),
-                client: client.clone(),
-                pod: self.options.pod.clone(),
-                namespace: self.options.namespace.clone(),
+                client: clients.own.clone(),
+                pod: options.pod.clone(),
+                namespace: options.namespace.clone(),
                 leading: leading.clone(),
                 stopping: stopping.clone(),
                 farewell: farewell.clone(),
             };
             parts.spawn("a companion", companion(ground));
         }
-        {
-            let warm = states::warm(registry.clone(), configured, self.options.warmup);
-            let strict = self.options.strict.then(|| registry.clone());
-            parts.spawn_checked("the start", async move {
-                warm.await;
-                if let Some(registry) = strict {
-                    registry.settled().await;
-                    registry.all_ready().map_err(Ended::Strict)?;
-                }
-                health.is_ready();
-                std::future::pending().await
-            });
-        }
-        let threads = self.options.threads;
-        parts.spawn("the workers", async move {
-            match scheduler.work(Arc::new(reconciler), threads).await {}
+        let (standing, strict) = (elector.clone(), options.strict);
+        parts.spawn_checked("the election", async move {
+            states::warm(registry.clone(), configured, options.warmup).await;
+            if strict {
+                registry.settled().await;
+                registry.all_ready().map_err(Ended::Strict)?;
+            }
+            health.is_ready();
+            if let Some(elector) = standing {
+                return Ok(elector.run().await);
+            }
+            always.send_replace(true);
+            std::future::pending().await
         });
-        parts.first_end().await
+        let (worked, threads) = (scheduler.clone(), options.threads);
+        parts.spawn("the workers", async move {
+            match worked.work(&reconciler, threads, leading).await {}
+        });
+        Ok(Started { scheduler, elector })
     }
 }
 
@@ -255,6 +298,12 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
     TcpListener::bind(address)
         .await
         .map_err(|source| Ended::Listen { flag, address, source })
+}
+
+/// What is needed to end.
+struct Started {
+    scheduler: Arc<Scheduler>,
+    elector: Option<Arc<Elector>>,
 }
 
 /// Everything that runs for as long as the process does.

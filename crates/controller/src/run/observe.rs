@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::client::ApiRequest;
+
 /// A pass over an object that ended.
 #[derive(Clone, Copy, Debug)]
 pub struct PassReport<'a> {
@@ -34,5 +36,20 @@ pub trait Observer: Send + Sync + fmt::Debug {
     /// An object is gone.
     fn gone(&self, namespace: &str, name: &str) {
         let _ = (namespace, name);
+    }
+
+    /// A request to the API server ended.
+    fn request(&self, request: &ApiRequest<'_>) {
+        let _ = request;
+    }
+
+    /// Another controller writes an object of this kind that is ours.
+    fn foreign_write(&self, kind: &'static str) {
+        let _ = kind;
+    }
+
+    /// Whether we lead.
+    fn leading(&self, leading: bool) {
+        let _ = leading;
     }
 }

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use kube::runtime::watcher;
 
+use crate::{client::ClientOptions, leader::Election};
+
 /// Says to which controller an object belongs (spec 8.1).
 pub const INSTANCE_LABEL: &str = "argo-rollouts.argoproj.io/controller-instance-id";
 
@@ -29,6 +31,12 @@ pub struct Options {
     pub pod: String,
     /// How long plugins may take to load before the process counts as ready, and stands for election, all the same.
     pub warmup: Duration,
+    /// Everything that goes on is looked at this often, should a change ever have been missed.
+    pub resync: Duration,
+    /// Rates of the clients.
+    pub clients: ClientOptions,
+    /// How replicas agree on who works; without one, this one does.
+    pub election: Option<Election>,
     /// End, if a plugin of the first configuration does not become ready.
     pub strict: bool,
 }

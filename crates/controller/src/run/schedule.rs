@@ -1,4 +1,4 @@
-//! When which AnalysisRun is looked at, and by how many workers.
+//! When which AnalysisRun is looked at, and by how many workers; only while we lead.
 
 use std::{
     collections::HashMap,
@@ -7,26 +7,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{Api, Client, ResourceExt as _, api::PartialObjectMeta, runtime::watcher::Event};
-use rollcage_api::analysis::AnalysisRun;
 use rollcage_core::{PluginId, clock::Clock};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, Semaphore, watch},
     task::{Id, JoinError, JoinSet},
 };
 
-use super::{
-    observe::{Observer, PassReport},
-    options::Selector,
-};
+use super::observe::{Observer, PassReport};
 use crate::{
     AnalysisReconciler, Outcome, ReconcileError,
+    analysis::{Due, RunCache, Worker},
     queue::{Key, Queue},
-    watch::follow as follow_for_ever,
 };
 
 /// Longest sleep: the wall clock, which due times are told in, may be set.
 const NAP: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether the last pass has ended.
+const DRAIN: Duration = Duration::from_millis(20);
 
 /// The queue, and who waits for it.
 #[derive(Debug)]
@@ -35,9 +33,18 @@ pub(super) struct Scheduler {
     changed: Notify,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
+    /// Nothing more is begun.
+    draining: watch::Sender<bool>,
 }
 
 type Ended = Result<Outcome, ReconcileError>;
+
+/// The passes that are under way.
+#[derive(Default)]
+struct Passes {
+    tasks: JoinSet<Ended>,
+    keys: HashMap<Id, (Key, Instant)>,
+}
 
 impl Scheduler {
     pub(super) fn new(clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
@@ -46,6 +53,7 @@ impl Scheduler {
             changed: Notify::new(),
             clock,
             observer,
+            draining: watch::Sender::new(false),
         }
     }
 
@@ -54,16 +62,26 @@ impl Scheduler {
     }
 
     /// The object changed.
-    pub(super) fn wake(&self, key: Key) {
-        self.observer.seen(&key.0, &key.1);
-        self.queue().wake(key, self.clock.now());
+    pub(super) fn wake(&self, key: Key, due: Due) {
+        let mut queue = self.queue();
+        match due {
+            Due::Now => queue.wake(key, self.clock.now()),
+            Due::DeleteAt(at) => queue.wake(key, at),
+            Due::Never => queue.forget(&key),
+        }
+        drop(queue);
         self.changed.notify_one();
     }
 
     /// The object is gone.
     pub(super) fn forget(&self, key: &Key) {
-        self.observer.gone(&key.0, &key.1);
         self.queue().forget(key);
+    }
+
+    /// The object is left alone for so long.
+    pub(super) fn hold(&self, key: Key, pause: Duration) {
+        let until = self.clock.now().checked_add(pause).unwrap_or(jiff::Timestamp::MAX);
+        self.queue().hold(key, until);
     }
 
     /// These plugins changed their states.
@@ -77,39 +95,97 @@ impl Scheduler {
         self.changed.notify_one();
     }
 
-    /// Does what is due, for ever.
-    pub(super) async fn work(&self, reconciler: Arc<AnalysisReconciler>, threads: usize) -> Infallible {
-        let workers = Arc::new(Semaphore::new(threads.max(1)));
-        let mut passes = JoinSet::new();
-        let mut keys: HashMap<Id, (Key, Instant)> = HashMap::new();
+    /// Looks at everything that goes on again and again, should a change ever have been missed.
+    pub(super) async fn resync(&self, cache: &RunCache, every: Duration) -> Infallible {
+        loop {
+            tokio::time::sleep(every).await;
+            let now = self.clock.now();
+            let mut queue = self.queue();
+            for key in cache.active() {
+                queue.wake(key, now);
+            }
+            drop(queue);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Begins nothing more, and waits for what is under way.
+    pub(super) async fn drain(&self, patience: Duration) {
+        self.draining.send_replace(true);
+        let drained = async {
+            while self.queue().is_running() {
+                tokio::time::sleep(DRAIN).await;
+            }
+        };
+        if tokio::time::timeout(patience, drained).await.is_err() {
+            tracing::warn!(?patience, "passes are given up: the next leader begins them anew");
+        }
+    }
+
+    /// Does what is due, for ever, while we lead. What is under way when we no longer do is given up.
+    pub(super) async fn work(
+        &self,
+        reconciler: &Arc<AnalysisReconciler>,
+        threads: usize,
+        mut leading: watch::Receiver<bool>,
+    ) -> Infallible {
+        let places = Arc::new(Semaphore::new(threads.max(1)));
+        loop {
+            // The sender lives as long as we do.
+            let _ = leading.wait_for(|leading| *leading).await;
+            self.observer.leading(true);
+            let mut passes = Passes::default();
+            let lost = async {
+                let _ = leading.wait_for(|leading| !*leading).await;
+            };
+            tokio::select! {
+                biased;
+                () = lost => {}
+                never = self.lead(reconciler, &places, &mut passes) => match never {},
+            }
+            self.observer.leading(false);
+            passes.tasks.shutdown().await;
+            let now = self.clock.now();
+            for (key, _) in passes.keys.into_values() {
+                self.queue().given_up(key, now);
+            }
+        }
+    }
+
+    async fn lead(
+        &self,
+        reconciler: &Arc<AnalysisReconciler>,
+        places: &Arc<Semaphore>,
+        passes: &mut Passes,
+    ) -> Infallible {
         loop {
             tokio::select! {
                 biased;
-                Some(ended) = passes.join_next_with_id() => self.ended(&mut keys, ended),
-                (permit, key) = self.next(&workers) => {
+                Some(ended) = passes.tasks.join_next_with_id() => self.ended(passes, ended),
+                (mut worker, key) = self.next(places) => {
                     let (reconciler, of) = (reconciler.clone(), key.clone());
-                    let task = passes.spawn(async move {
-                        let _permit = permit;
-                        reconciler.reconcile(&of.0, &of.1).await
+                    let task = passes.tasks.spawn(async move {
+                        reconciler.reconcile_at(&mut worker, &of.0, &of.1).await
                     });
-                    keys.insert(task.id(), (key, Instant::now()));
+                    passes.keys.insert(task.id(), (key, Instant::now()));
                 }
             }
         }
     }
 
     /// The next object, when it is due and there is a worker for it. Nothing is lost when this is dropped.
-    async fn next(&self, workers: &Arc<Semaphore>) -> (OwnedSemaphorePermit, Key) {
-        // Never closed.
-        let Ok(permit) = workers.clone().acquire_owned().await else {
-            return std::future::pending().await;
-        };
+    async fn next(&self, places: &Arc<Semaphore>) -> (Worker, Key) {
+        let worker = Worker::at(places).await;
+        let mut draining = self.draining.subscribe();
         loop {
+            if *draining.borrow_and_update() {
+                return std::future::pending().await;
+            }
             let now = self.clock.now();
             let next = {
                 let mut queue = self.queue();
                 if let Some(key) = queue.take(now) {
-                    return (permit, key);
+                    return (worker, key);
                 }
                 queue.next()
             };
@@ -117,27 +193,30 @@ impl Scheduler {
             tokio::select! {
                 () = tokio::time::sleep(nap.min(NAP)) => {}
                 () = self.changed.notified() => {}
+                _ = draining.changed() => {}
             }
         }
     }
 
-    fn ended(&self, keys: &mut HashMap<Id, (Key, Instant)>, ended: Result<(Id, Ended), JoinError>) {
+    fn ended(&self, passes: &mut Passes, ended: Result<(Id, Ended), JoinError>) {
         let id = match &ended {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
         };
-        let Some((key, began)) = keys.remove(&id) else { return };
-        let phase = match &ended {
-            Ok((_, Ok(outcome))) => Some(outcome.phase.as_str()),
-            _ => None,
+        let Some((key, began)) = passes.keys.remove(&id) else {
+            return;
         };
+        let failed = !matches!(ended, Ok((_, Ok(_))));
         self.observer.pass(&PassReport {
             kind: "AnalysisRun",
             namespace: &key.0,
             name: &key.1,
             took: began.elapsed(),
-            failed: phase.is_none(),
-            phase: phase.unwrap_or_default(),
+            failed,
+            phase: match &ended {
+                Ok((_, Ok(outcome))) => outcome.phase.as_str(),
+                _ => "",
+            },
         });
         let now = self.clock.now();
         match ended {
@@ -154,22 +233,4 @@ impl Scheduler {
         }
         self.changed.notify_one();
     }
-}
-
-/// Watches the AnalysisRuns that are ours.
-pub(super) async fn follow(client: Client, selector: &Selector, scheduler: &Scheduler) -> Infallible {
-    let api: Api<PartialObjectMeta<AnalysisRun>> = match &selector.namespace {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
-    };
-    follow_for_ever(api, selector.config(), "watch AnalysisRuns", |event| match event {
-        Ok(Event::Apply(run) | Event::InitApply(run)) => scheduler.wake(key(&run)),
-        Ok(Event::Delete(run)) => scheduler.forget(&key(&run)),
-        Ok(Event::Init | Event::InitDone) | Err(_) => {}
-    })
-    .await
-}
-
-fn key(run: &PartialObjectMeta<AnalysisRun>) -> Key {
-    (run.namespace().unwrap_or_default(), run.name_any())
 }

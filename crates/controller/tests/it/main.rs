@@ -7,6 +7,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod client;
 mod conflicts;
 mod malformed;
 mod plugin_objects;
