@@ -381,7 +381,7 @@ fn uses(request: &Value, right: &Right) -> bool {
 
 /// Rights of parts that are not there yet.
 fn is_for_later(right: &Right) -> bool {
-    right.resource.starts_with("rollcage.dev/") || right.resource == "coordination.k8s.io/leases"
+    right.resource.starts_with("rollcage.dev/")
 }
 
 /// What the chart renders is enough to run: probes, a measurement with both kinds of Secrets, events, clean-up. And it is not
@@ -500,7 +500,9 @@ mod slow {
         for (number, right) in needed.enumerate() {
             roles(&stage, &without(&objects, right));
             let pod = stage.start();
-            stage.run_of(&format!("run-{number}"), right.verb == "delete");
+            // A run is read anew before it is deleted.
+            let goes = matches!(right.verb.as_str(), "get" | "delete");
+            stage.run_of(&format!("run-{number}"), goes);
             let resource = right.resource.rsplit('/').next().unwrap();
             let said = format!("cannot {} resource \"{resource}\"", right.verb);
             let told = |pod: &Pod| {
