@@ -51,7 +51,7 @@ impl Controller {
             (None, None) => unreachable!("one of the two is there"),
         };
         let mut child = Command::new(program())
-            .args(["controller", "--healthzPort", "0", "--kubeconfig"])
+            .args(["controller", "--healthzPort", "0", "--metricsPort", "0", "--kubeconfig"])
             .arg(&account.kubeconfig)
             .args(start.arguments)
             .env("POD_NAMESPACE", &namespace.name)

@@ -8,5 +8,9 @@
 )]
 
 mod dev;
+mod disruptions;
+mod features;
+mod kit;
+mod original;
 mod parity;
 mod plane;
