@@ -39,7 +39,7 @@ type stage struct {
 
 var (
 	broken = regexp.MustCompile(`/bad-command|:error"`)
-	sleeps = regexp.MustCompile(`sleep (\S+)`)
+	sleeps = regexp.MustCompile(`sleep ([^\s;&|]+)`)
 	exits  = regexp.MustCompile(`exit ([1-9])`)
 )
 

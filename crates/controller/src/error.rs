@@ -84,6 +84,17 @@ impl ReconcileError {
         }
     }
 
+    /// Whether the same may work in a moment: the API server is away, or has too much to do.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Api { source, .. } => match &**source {
+                kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+                _ => true,
+            },
+            Self::Unwritable { .. } => false,
+        }
+    }
+
     pub(crate) fn new(doing: Doing, namespace: &str, name: &str, source: kube::Error) -> Self {
         Self::Api {
             doing,

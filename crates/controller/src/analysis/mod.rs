@@ -62,6 +62,12 @@ const STALE_PAUSE: Duration = Duration::from_millis(100);
 /// How often a pass is brought together with a newer object before it starts over.
 const MERGES: usize = 5;
 
+/// How often what was measured is tried to be stored while the API server is away: for half a minute.
+const TRIES: u32 = 20;
+
+/// Pauses between these tries.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
 /// Brings AnalysisRuns to their verdicts.
 pub struct AnalysisReconciler {
     client: Client,
@@ -318,13 +324,14 @@ impl AnalysisReconciler {
     async fn store(&self, mut stored: Stored, pass: &Pass) -> Result<Outcome, ReconcileError> {
         for _ in 0..MERGES {
             let decision = pass.decide(&stored.run, self.clock.now());
-            match self.write(&stored, &decision).await? {
+            match self.keep_trying(|| self.write(&stored, &decision)).await? {
                 Written::Yes => return Ok(self.done(&stored, decision).await),
                 Written::Gone => return Ok(Outcome::default()),
                 Written::TooLarge => return self.too_large(&stored).await,
                 Written::Conflict => {}
             }
-            let Some(newer) = self.get(&stored.namespace, &stored.name).await? else {
+            let newer = self.keep_trying(|| self.get(&stored.namespace, &stored.name)).await?;
+            let Some(newer) = newer else {
                 return Ok(Outcome::default());
             };
             self.writes.wrote(&stored.namespace, &stored.name, &newer.metadata);
@@ -344,6 +351,27 @@ impl AnalysisReconciler {
             "changed in between: what was measured is dropped, and the run looked at anew"
         );
         Ok(self.again(stored.run.status.phase))
+    }
+
+    /// Waits for an API server that is away. A pass over a cached run would otherwise be tried again without having read
+    /// anything, and ask its plugins once more each time.
+    async fn keep_trying<T, F>(&self, mut act: impl FnMut() -> F) -> Result<T, ReconcileError>
+    where
+        F: Future<Output = Result<T, ReconcileError>>,
+    {
+        let mut tries = if self.cache.is_some() { TRIES } else { 1 };
+        let (mut pause, longest) = PAUSES;
+        loop {
+            let ended = act().await;
+            tries -= 1;
+            match ended {
+                Err(error) if tries > 0 && error.may_pass() => {
+                    tokio::time::sleep(pause).await;
+                    pause = longest.min(pause * 2);
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// Writes a decision for which nobody was asked.
