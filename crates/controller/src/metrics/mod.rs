@@ -12,6 +12,7 @@
 //! belongs to an object after the object is gone.
 
 mod objects;
+mod own;
 mod plugins;
 mod requests;
 mod serve;
@@ -23,7 +24,7 @@ use rollcage_registry::Snapshot;
 use tokio::sync::watch;
 
 pub use self::serve::{CONTENT_TYPE, serve};
-use self::{objects::Objects, plugins::Plugins, requests::Requests};
+use self::{objects::Objects, own::Own, plugins::Plugins, requests::Requests};
 
 /// Metrics could not be set up: a name that is taken, or none.
 pub type Error = prometheus::Error;
@@ -32,6 +33,7 @@ pub type Error = prometheus::Error;
 #[derive(Debug)]
 pub struct Metrics {
     process: Families,
+    own: Own,
     plugins: Plugins,
     objects: Objects,
     requests: Requests,
@@ -56,6 +58,7 @@ impl Metrics {
         }
         Ok(Self {
             process,
+            own: Own::new()?,
             plugins: Plugins::default(),
             objects: Objects::new()?,
             requests: Requests::default(),
@@ -65,6 +68,7 @@ impl Metrics {
     /// The text for Prometheus, with the plugins' states of now.
     pub fn text(&self, states: &Snapshot) -> Result<String, Error> {
         let mut families = self.process.gather();
+        families.extend(self.own.gather());
         families.extend(self.objects.gather(Instant::now()));
         families.extend(self.requests.gather(states));
         families.extend(self.plugins.gather(states)?);

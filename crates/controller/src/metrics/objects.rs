@@ -11,7 +11,10 @@ use prometheus::{
 };
 
 use super::{Error, Metrics};
-use crate::run::{Observer, PassReport};
+use crate::{
+    client::ApiRequest,
+    run::{Observer, PassReport},
+};
 
 /// Argo's.
 const SECONDS: [f64; 5] = [0.01, 0.15, 0.25, 0.5, 1.0];
@@ -95,6 +98,18 @@ impl Observer for Metrics {
         if !pass.phase.is_empty() {
             objects.phase(pass.namespace, pass.name, Some(pass.phase));
         }
+    }
+
+    fn request(&self, request: &ApiRequest<'_>) {
+        self.own.count(request);
+    }
+
+    fn foreign_write(&self, kind: &'static str) {
+        self.own.foreign_writes.with_label_values(&[kind]).inc();
+    }
+
+    fn leading(&self, leading: bool) {
+        self.own.leads.set(leading.into());
     }
 
     fn seen(&self, namespace: &str, name: &str) {

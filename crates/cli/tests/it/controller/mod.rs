@@ -52,6 +52,8 @@ fn runs_come_to_their_verdicts_and_the_configuration_is_live() {
         r#"analysis_run_reconcile_count{name="first",namespace="shop"}"#,
         concat!(r#"build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         "process_resident_memory_bytes",
+        "rollcage_leader 1",
+        r#"rollcage_kubernetes_requests_total{client="argoproj",code="200",resource="analysisruns",verb="patch"} "#,
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
