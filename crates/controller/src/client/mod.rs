@@ -67,6 +67,8 @@ pub struct Clients {
     pub plugin_rate: Limiter,
     /// For the configuration and what each replica tells of itself. Writes whether we lead or not.
     pub own: Client,
+    /// For what the leader tells of plugins. Writes only while we lead.
+    pub leaders: Client,
     /// For the election alone.
     pub election: Client,
 }
@@ -93,6 +95,7 @@ impl Clients {
             plugins: client(leader(guarded("plugins").pausing(plugin_rate.clone()))),
             plugin_rate,
             own: client(limited("own")),
+            leaders: client(leader(limited("leaders"))),
             election: client(guarded("election")),
         })
     }

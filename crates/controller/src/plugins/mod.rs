@@ -127,7 +127,7 @@ pub fn companion(timing: Timing) -> Companion {
     Box::new(move |ground: Ground| {
         let objects = PluginObjects {
             registry: ground.registry,
-            leaders_client: ground.client.clone(),
+            leaders_client: ground.leaders_client,
             client: ground.client,
             namespace: ground.namespace,
             replica: ground.pod,

@@ -61,6 +61,8 @@ pub struct Ground {
     pub registry: Registry,
     /// A client that may write whether we lead or not.
     pub client: Client,
+    /// One that writes only while we lead.
+    pub leaders_client: Client,
     /// This pod's name.
     pub pod: String,
     /// Where the configuration is.
@@ -264,6 +266,7 @@ impl Controller {
             let ground = Ground {
                 registry: registry.clone(),
                 client: clients.own.clone(),
+                leaders_client: clients.leaders.clone(),
                 pod: options.pod.clone(),
                 namespace: options.namespace.clone(),
                 leading: leading.clone(),

@@ -57,7 +57,7 @@ async fn the_others_say_so() {
         world.run(&name, json!({"metrics": [metric]})).await;
         world.play(&name).await;
         let text = if key == "job" {
-            "provider job is not served here: it comes with the controller in a cluster".to_owned()
+            "provider job is not served yet: use a plugin".to_owned()
         } else {
             format!("provider {key} is not built in: use a plugin")
         };

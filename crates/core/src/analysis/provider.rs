@@ -48,7 +48,7 @@ impl std::error::Error for NotBuiltIn {}
 impl fmt::Display for NotBuiltIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            JOB => f.write_str("provider job is not served here: it comes with the controller in a cluster"),
+            JOB => f.write_str("provider job is not served yet: use a plugin"),
             name => write!(f, "provider {name} is not built in: use a plugin"),
         }
     }
@@ -149,7 +149,7 @@ mod tests {
                     assert!(found.is_ok(), "{key}");
                     continue;
                 }
-                "job" => "provider job is not served here: it comes with the controller in a cluster".to_owned(),
+                "job" => "provider job is not served yet: use a plugin".to_owned(),
                 key => format!("provider {key} is not built in: use a plugin"),
             };
             assert_eq!(found.unwrap_err().to_string(), text);
