@@ -499,6 +499,8 @@ mod slow {
         let needed = given.iter().filter(|right| !is_for_later(right));
         for (number, right) in needed.enumerate() {
             roles(&stage, &without(&objects, right));
+            // Made anew each time, and held by nobody.
+            stage.plane.kubectl(&["delete", "leases", "-n", NAME, "--all"]);
             let pod = stage.start();
             // A run is read anew before it is deleted.
             let goes = matches!(right.verb.as_str(), "get" | "delete");
