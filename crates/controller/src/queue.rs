@@ -164,7 +164,8 @@ impl Queue {
     }
 
     /// How many objects have a time at which they are due, and how many of them at `now`.
-    pub fn depth(&self, now: Timestamp) -> (usize, usize) {
+    #[cfg(test)]
+    fn depth(&self, now: Timestamp) -> (usize, usize) {
         let overdue = self.order.iter().take_while(|(at, _)| *at <= now).count();
         (self.due.len(), overdue)
     }

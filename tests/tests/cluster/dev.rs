@@ -14,10 +14,20 @@ struct Dev {
     folder: tempfile::TempDir,
 }
 
+/// One to play with, and one for which it goes on when that is deleted.
 const MANIFESTS: &str = r"
 apiVersion: argoproj.io/v1alpha1
 kind: AnalysisRun
 metadata: {name: waits, namespace: default, labels: {app: shop}}
+spec:
+  metrics:
+    - name: m
+      initialDelay: 1h
+      provider: {plugin: {acme/none: {}}}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisRun
+metadata: {name: stays, namespace: default}
 spec:
   metrics:
     - name: m

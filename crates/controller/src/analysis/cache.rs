@@ -101,7 +101,8 @@ impl RunCache {
     }
 
     /// How many runs go on, and how many ended.
-    pub fn count(&self) -> (usize, usize) {
+    #[cfg(test)]
+    fn count(&self) -> (usize, usize) {
         let runs = self.runs();
         let active = runs
             .runs
@@ -112,7 +113,8 @@ impl RunCache {
     }
 
     /// What is kept of a run that ended.
-    pub fn finished(&self, namespace: &str, name: &str) -> Option<Finished> {
+    #[cfg(test)]
+    fn finished(&self, namespace: &str, name: &str) -> Option<Finished> {
         match self.runs().runs.get(&(namespace.to_owned(), name.to_owned())) {
             Some(Entry::Finished(finished)) => Some(Finished::clone(finished)),
             _ => None,

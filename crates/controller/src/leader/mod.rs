@@ -102,6 +102,8 @@ pub struct Elector {
     record: Mutex<Record>,
     /// Somebody gave up the Lease.
     free: Notify,
+    /// We gave it up for good, and stand no more.
+    resigned: watch::Sender<bool>,
 }
 
 impl Elector {
@@ -115,6 +117,7 @@ impl Elector {
             fence,
             leading: watch::Sender::new(false),
             free: Notify::new(),
+            resigned: watch::Sender::new(false),
         })
     }
 
@@ -123,7 +126,7 @@ impl Elector {
         self.leading.subscribe()
     }
 
-    /// Stands for election for ever.
+    /// Stands for election until the Lease is [released](Self::release); afterwards nothing happens any more.
     pub async fn run(&self) -> Infallible {
         let watched = self.watch();
         let elected = async {
@@ -137,15 +140,21 @@ impl Elector {
                 tracing::warn!(lease = self.election.lease, why, "no longer leads");
             }
         };
+        let mut resigned = self.resigned.subscribe();
         tokio::select! {
-            never = watched => never,
-            never = elected => never,
+            biased;
+            // The sender lives as long as we do.
+            _ = resigned.wait_for(|resigned| *resigned) => {}
+            never = watched => return never,
+            never = elected => return never,
         }
+        std::future::pending().await
     }
 
     /// Gives the Lease up, so that another replica takes it at once. Nothing of us may be written afterwards.
     pub async fn release(&self) {
         let led = *self.leading.borrow();
+        self.resigned.send_replace(true);
         self.step_down();
         if !led {
             return;

@@ -19,7 +19,7 @@ mod serve;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use prometheus::{Encoder as _, IntGauge, Opts, Registry as Families, TextEncoder, proto::MetricFamily};
+use prometheus::{IntGauge, Opts, Registry as Families, TextEncoder, proto::MetricFamily};
 use rollcage_registry::Snapshot;
 use tokio::sync::watch;
 
@@ -72,9 +72,9 @@ impl Metrics {
         families.extend(self.objects.gather(Instant::now()));
         families.extend(self.requests.gather(states));
         families.extend(self.plugins.gather(states)?);
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&merged(families), &mut text)?;
-        String::from_utf8(text).map_err(|error| Error::Msg(error.to_string()))
+        let mut text = String::new();
+        TextEncoder::new().encode_utf8(&merged(families), &mut text)?;
+        Ok(text)
     }
 }
 

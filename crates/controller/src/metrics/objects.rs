@@ -55,6 +55,12 @@ impl Objects {
     }
 
     pub(super) fn gather(&self, now: Instant) -> Vec<MetricFamily> {
+        self.forget(now);
+        self.families.gather()
+    }
+
+    /// Drops what is over. Whenever something ends, too: perhaps nobody ever asks for metrics.
+    fn forget(&self, now: Instant) {
         let over: Vec<Key> = lock(&self.gone)
             .extract_if(|_, since| now.duration_since(*since) >= LINGER)
             .map(|(key, _)| key)
@@ -65,7 +71,6 @@ impl Objects {
             let _ = self.failures.remove_label_values(&[&*namespace, &*name]);
             self.phase(&namespace, &name, None);
         }
-        self.families.gather()
     }
 
     fn phase(&self, namespace: &str, name: &str, phase: Option<&'static str>) {
@@ -117,7 +122,9 @@ impl Observer for Metrics {
     }
 
     fn gone(&self, namespace: &str, name: &str) {
-        lock(&self.objects.gone).insert((namespace.to_owned(), name.to_owned()), Instant::now());
+        let now = Instant::now();
+        self.objects.forget(now);
+        lock(&self.objects.gone).insert((namespace.to_owned(), name.to_owned()), now);
     }
 }
 

@@ -10,8 +10,9 @@
 //! probes -> health (answers from the first moment)
 //! ```
 //!
-//! Invariants: caches and plugins are warm whether we lead or not; what is under way when we no longer lead is given up; it starts and stays up whatever the API server, a plugin or a download does; only a port that is taken, or a
-//! cache folder that cannot be used, ends it. Probes depend on nothing outside of the process.
+//! Invariants: caches and plugins are warm whether we lead or not; what is under way when we no longer lead is given up; it
+//! starts and stays up whatever the API server, a plugin or a download does; only a port that is taken, or a cache folder that
+//! cannot be used, ends it. Probes depend on nothing outside of the process.
 
 mod health;
 mod observe;
