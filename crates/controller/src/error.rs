@@ -84,11 +84,12 @@ impl ReconcileError {
         }
     }
 
-    /// Whether the same may work in a moment: the API server is away, or has too much to do.
+    /// Whether the same may work in a moment: the API server is away, has too much to do, or has just started and does not
+    /// know its rules yet.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Api { source, .. } => match &**source {
-                kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+                kube::Error::Api(status) => matches!(status.code, 401 | 403 | 429) || status.code >= 500,
                 _ => true,
             },
             Self::Unwritable { .. } => false,

@@ -366,6 +366,9 @@ impl AnalysisReconciler {
             tries -= 1;
             match ended {
                 Err(error) if tries > 0 && error.may_pass() => {
+                    if pause == PAUSES.0 {
+                        tracing::warn!(%error, cause = error.cause(), "it is tried again; what was measured is kept");
+                    }
                     tokio::time::sleep(pause).await;
                     pause = longest.min(pause * 2);
                 }
