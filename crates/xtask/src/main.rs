@@ -7,7 +7,8 @@
 //! peers    the original's plugins and clients of several versions (with Go) ──> target/peers/<version>/
 //! cluster  a real control plane (with Go) ──> target/controlplane, and one to play with
 //! demo     plugins, then `rollcage dev examples/analysis` (release build)
-//! bench    plugins, the original's client and a native plugin (with Go), then the benchmarks (release build)
+//! bench    plugins, the original's client and a native plugin (with Go), then the benchmarks (release build);
+//!          `cluster`: a control plane and both controllers instead
 //! docs     rewrites the generated pages of docs/
 //! ```
 

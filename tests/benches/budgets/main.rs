@@ -1,13 +1,14 @@
 //! Measures what the budgets promise, and prints one table.
 //!
 //! ```text
-//! cargo xtask bench [calls] [bridge] [start] [memory] [outage] [faults] [--output json]
+//! cargo xtask bench [calls] [bridge] [start] [memory] [outage] [faults] [cluster] [--output json]
 //!   calls   a metric plugin's Run, in turns: Argo's client with a native plugin, our registry with a Wasm plugin
 //!   bridge  a native plugin's Run and SetWeight, in turns: Argo's client, our host in a process of its own, a component
 //!   start   from wanted to the first answer, machine code in the cache
 //!   memory  resident memory of processes of their own (this program again) with idle plugins
 //!   outage  a process of its own whose plugins are cached and whose download servers are down, until all serve
 //!   faults  how late calls end whose guests spin, sleep, wait or take memory
+//!   cluster `rollcage controller` and the original controller in turns, on a real control plane; only when it is named
 //! ```
 //!
 //! A ratio comes from both sides measured in turns in one run; the figures themselves are this machine's at this moment.
@@ -19,6 +20,7 @@
 
 mod bridge;
 mod calls;
+mod cluster;
 mod faults;
 mod host;
 mod memory;
@@ -31,11 +33,14 @@ mod table;
 
 use std::{env, process::ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{host::Prepared, peer::Peer, table::Table};
 
-const PARTS: [&str; 6] = ["calls", "bridge", "start", "memory", "outage", "faults"];
+const PARTS: [&str; 7] = ["calls", "bridge", "start", "memory", "outage", "faults", CLUSTER];
+
+/// Takes a quarter of an hour, and a control plane: never part of everything.
+const CLUSTER: &str = "cluster";
 
 fn main() -> Result<ExitCode> {
     if env::args()
@@ -69,7 +74,15 @@ fn measure_or_be_measured() -> Result<()> {
             other => bail!("there is no benchmark {other:?}; there are {}", PARTS.join(", ")),
         }
     }
-    let table = in_runtime(measure(parts))?;
+    let table = if parts.iter().any(|part| part == CLUSTER) {
+        ensure!(parts.len() == 1, "{CLUSTER} is run alone: nothing else may be busy");
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let mut table = Table::new(true);
+        runtime.block_on(cluster::measure(&mut table))?;
+        table
+    } else {
+        in_runtime(measure(parts))?
+    };
     if json {
         println!("{}", serde_json::to_string_pretty(&table)?);
     } else {
