@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// Test against the original's plugins of every version, not only of four
     #[arg(long)]
     all_peers: bool,
+    /// Also run the tests that take many minutes, such as fifty ends of a controller
+    #[arg(long)]
+    all: bool,
     /// Run only one of the whole-system tests (cluster, deploy, faults, guards, oracle, peers, survives), or those whose
     /// name contains this, and show what they print
     name: Option<String>,
@@ -49,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut phases = Phases::default();
     let result = match &arguments.name {
         Some(name) => named(&mut phases, name, arguments.all_peers),
-        None => all(&mut phases, arguments.all_peers),
+        None => all(&mut phases, arguments.all_peers, arguments.all),
     };
     if arguments.timings {
         phases.print();
@@ -82,7 +85,7 @@ fn named(phases: &mut Phases, name: &str, all_peers: bool) -> Result<()> {
     phases.run("tests", || run_command(cargo(&tests).env(plugins::VARIABLE, &plugins)))
 }
 
-fn all(phases: &mut Phases, all_peers: bool) -> Result<()> {
+fn all(phases: &mut Phases, all_peers: bool, long: bool) -> Result<()> {
     phases.run("format", || {
         run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
         in_guests(|manifest| run_command(&mut cargo(&["fmt", "--all", "--check", "--manifest-path", manifest])))
@@ -107,7 +110,7 @@ fn all(phases: &mut Phases, all_peers: bool) -> Result<()> {
     let control_plane = phases.run("cluster", || control_plane.finish())?;
     phases.run("tests", || {
         let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
-        tests.envs(control_plane.map(|built| (controlplane::VARIABLE, built)));
+        tests.envs(control_plane.as_ref().map(|built| (controlplane::VARIABLE, built)));
         tests.env(plugins::VARIABLE, &plugins);
         tests.envs(peers.map(|peers| (peers::VARIABLE, peers)));
         tests.envs(helm.map(|helm| (helm::VARIABLE, helm)));
@@ -131,7 +134,15 @@ fn all(phases: &mut Phases, all_peers: bool) -> Result<()> {
             }
         }
         Ok(())
-    })
+    })?;
+    if long {
+        phases.run("long tests", || {
+            let mut tests = cargo(&["test", "--workspace", "--test", CLUSTER, "--", "--ignored", "long::"]);
+            tests.envs(control_plane.map(|built| (controlplane::VARIABLE, built)));
+            run_command(tests.env(plugins::VARIABLE, &plugins))
+        })?;
+    }
+    Ok(())
 }
 
 fn slow(target: &str) -> Command {

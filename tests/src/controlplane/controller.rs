@@ -39,6 +39,8 @@ pub struct Start<'a> {
     pub cache: Option<PathBuf>,
     /// The pod's name, where it matters.
     pub pod: Option<&'a str>,
+    /// The port of its metrics, where somebody asks for them.
+    pub metrics: Option<u16>,
 }
 
 impl Controller {
@@ -51,7 +53,9 @@ impl Controller {
             (None, None) => unreachable!("one of the two is there"),
         };
         let mut child = Command::new(program())
-            .args(["controller", "--healthzPort", "0", "--metricsPort", "0", "--kubeconfig"])
+            .args(["controller", "--healthzPort", "0", "--metricsPort"])
+            .arg(start.metrics.unwrap_or(0).to_string())
+            .arg("--kubeconfig")
             .arg(&account.kubeconfig)
             .args(start.arguments)
             .env("POD_NAMESPACE", &namespace.name)
@@ -140,6 +144,11 @@ impl Namespace<'_> {
     /// The account of a controller in this namespace, with exactly the rules that `deploy/kustomize` ships for this instance
     /// id; with `analyses`, it also reads Secrets here for them, as `rbac.analysisSecretNamespaces` would let it.
     pub async fn shipped_account(&self, instance: &str, analyses: bool) -> Account {
+        self.shipped_account_as("rollcage", instance, analyses).await
+    }
+
+    /// The same under another name, where it matters who wrote what.
+    pub async fn shipped_account_as(&self, name: &str, instance: &str, analyses: bool) -> Account {
         let base = fs::read_to_string(chart::root().join("deploy/kustomize/base/rollcage.yaml")).unwrap();
         let lease = if instance.is_empty() {
             "argo-rollouts-controller-lock\"".to_owned()
@@ -160,8 +169,7 @@ impl Namespace<'_> {
         if analyses {
             here.push(json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}));
         }
-        self.account("rollcage", &json!(rules["ClusterRole"]), &json!(here))
-            .await
+        self.account(name, &json!(rules["ClusterRole"]), &json!(here)).await
     }
 
     /// Lets an account read Secrets by name here, as the chart does for those that entries name.

@@ -27,6 +27,8 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
 };
 
 use k8s_openapi::api::core::v1::{Namespace as CoreNamespace, ServiceAccount};
@@ -85,8 +87,19 @@ impl ControlPlane {
         // Too large for the annotation of a client-side apply.
         let crds = built.join("argo/crds");
         plane.kubectl(&["apply", "--server-side", "--kustomize", &crds.to_string_lossy()]);
-        plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+        plane.settle();
         Some(plane)
+    }
+
+    /// Waits for the custom resources.
+    fn settle(&self) {
+        let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+        let began = Instant::now();
+        while let Err(error) = kubectl(self.kubeconfig(), &wait) {
+            // As long as one has no conditions at all, it waits for none.
+            assert!(began.elapsed() < Duration::from_mins(1), "custom resources: {error}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Where the API server is.

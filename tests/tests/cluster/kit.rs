@@ -13,10 +13,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use kube::{Api, api::DynamicObject};
+use kube::{
+    Api,
+    api::{DynamicObject, ListParams},
+};
 use rollcage_tests::{
     chart,
-    controlplane::{Account, ControlPlane, Controller, Namespace, Start, dynamic, eventually},
+    controlplane::{Account, ControlPlane, Controller, Namespace, Start, dynamic, eventually, until},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -224,9 +227,38 @@ pub fn file(path: &std::path::Path) -> String {
     format!("file://{}", path.display())
 }
 
+/// A component in JavaScript takes half a minute to compile on a busy machine, and all replicas wait for it.
+pub fn without_web() -> Value {
+    json!({"name": "rollcage/web", "disabled": true})
+}
+
 /// A spec of one metric that is measured this often.
 pub fn spec(provider: &Value, count: u32, interval: &str) -> Value {
     json!({"metrics": [{
         "name": "m", "count": count, "interval": interval, "successCondition": "result[0] > 0.9", "provider": provider,
     }]})
+}
+
+/// Waits until there are so many runs, and all are successful: their statuses.
+pub async fn all_successful(site: &Site<'_>, runs: usize) -> Vec<Value> {
+    until("all runs are successful", async || {
+        let Ok(found) = site.runs.list(&ListParams::default()).await else {
+            return false;
+        };
+        let statuses: Vec<_> = found.items.iter().map(|run| &run.data["status"]).collect();
+        let bad = statuses
+            .iter()
+            .find(|status| matches!(status["phase"].as_str(), Some("Error" | "Failed")));
+        assert!(bad.is_none(), "{}", bad.unwrap());
+        statuses.iter().filter(|status| status["phase"] == "Successful").count() == runs
+    })
+    .await;
+    let found = site.runs.list(&ListParams::default()).await.unwrap();
+    found.items.into_iter().map(|run| run.data["status"].clone()).collect()
+}
+
+/// Free now, and most likely a moment later.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }

@@ -10,7 +10,13 @@
 mod dev;
 mod disruptions;
 mod features;
+mod kills;
 mod kit;
+mod leadership;
 mod original;
 mod parity;
 mod plane;
+mod proxy;
+mod records;
+mod stock;
+mod writers;

@@ -1,62 +1,15 @@
 //! The original beside ours, on one control plane.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    process::{Child, Command},
-};
+use std::collections::BTreeSet;
 
 use kube::api::ListParams;
-use rollcage_tests::controlplane::{Account, ControlPlane, Options, built, until};
+use rollcage_tests::controlplane::{ControlPlane, Options, until};
 use serde_json::json;
 
-use crate::kit::{INSTANCE, Prometheus, Site, built as plugin, entry, file, spec};
-
-/// The original, killed at the end.
-struct Original {
-    child: Child,
-    log: tempfile::NamedTempFile,
-}
-
-impl Original {
-    fn start(account: &Account, namespace: &str, instance: &str) -> Self {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        // Free again at once, and its own a moment later.
-        let free = || {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port().to_string()
-        };
-        let child = Command::new(built().unwrap().join("rollouts-controller"))
-            .arg("--kubeconfig")
-            .arg(&account.kubeconfig)
-            .args([
-                "--instance-id",
-                instance,
-                "--healthzPort",
-                &free(),
-                "--metricsPort",
-                &free(),
-            ])
-            .env("POD_NAMESPACE", namespace)
-            .stdout(File::create(log.path()).unwrap())
-            .stderr(File::options().append(true).open(log.path()).unwrap())
-            .spawn()
-            .unwrap();
-        Self { child, log }
-    }
-}
-
-impl Drop for Original {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
-            let last: Vec<&str> = log.lines().rev().take(40).collect();
-            eprintln!("== the original's last lines, the last one first\n{}", last.join("\n"));
-        }
-    }
-}
+use crate::{
+    kit::{INSTANCE, Prometheus, Site, built as plugin, entry, file, spec},
+    stock::Original,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_different_instance_ids_neither_writes_the_others_objects() {
@@ -79,7 +32,7 @@ async fn with_different_instance_ids_neither_writes_the_others_objects() {
         site.run_of("original", &format!("theirs-{index}"), &spec(&built_in, 2, "1s"))
             .await;
     }
-    let original = Original::start(&theirs, &site.here.name, "original");
+    let original = Original::start(&theirs, &site.here.name, "original", &[]);
     let controller = site.controller();
     until("all runs are successful", async || {
         let runs = site.runs.list(&ListParams::default()).await.unwrap();

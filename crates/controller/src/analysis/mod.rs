@@ -59,8 +59,9 @@ use crate::{
 /// When an object is looked at again that is older than our own last write of it.
 const STALE_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often a pass is brought together with a newer object before it starts over.
-const MERGES: usize = 5;
+/// How often a pass is brought together with a newer object before it starts over, and measures anew: more often than
+/// somebody who writes all the time can be in the way, at the rate of our requests.
+const MERGES: usize = 50;
 
 /// How often what was measured is tried to be stored while the API server is away: for half a minute.
 const TRIES: u32 = 20;
@@ -320,7 +321,7 @@ impl AnalysisReconciler {
         })
     }
 
-    /// Writes a pass, into a newer object when that one differs in nothing that the pass looked at or wrote.
+    /// Writes a pass, into a newer object when that one differs in nothing that the pass looked at.
     async fn store(&self, mut stored: Stored, pass: &Pass) -> Result<Outcome, ReconcileError> {
         for _ in 0..MERGES {
             let decision = pass.decide(&stored.run, self.clock.now());
@@ -340,7 +341,7 @@ impl AnalysisReconciler {
                 // It was our own write whose answer got lost.
                 return Ok(self.done(&newer, decision).await);
             }
-            if newer.run.status != stored.run.status || !newer.is_same_work(&stored) {
+            if !newer.has_same_records(&stored) || !newer.is_same_work(&stored) {
                 break;
             }
             stored = newer;

@@ -128,6 +128,13 @@ impl Stored {
             && a.dry_run == b.dry_run
             && a.measurement_retention == b.measurement_retention
     }
+
+    /// Whether nobody recorded anything, or ended it, in between: then the same is due. The rest of the status follows from
+    /// that, or is of no consequence, and whoever writes it all the time is not to cost a measurement each time.
+    pub fn has_same_records(&self, other: &Self) -> bool {
+        let (a, b) = (&self.run.status, &other.run.status);
+        a.phase == b.phase && a.completed_at == b.completed_at && a.metric_results == b.metric_results
+    }
 }
 
 /// `spec` or `status`; absent is empty.
@@ -261,5 +268,32 @@ mod tests {
         .unwrap();
         let other = read(object(json!({"metrics": [{"name": "n"}]}), json!(null))).unwrap();
         assert!(base.is_same_work(&ending) && !base.is_same_work(&other));
+    }
+
+    #[test]
+    fn only_records_and_the_end_make_other_records() {
+        let with = |status| read(object(json!({"metrics": [{"name": "m"}]}), status)).unwrap();
+        let base = with(json!({"phase": "Running", "metricResults": [{"name": "m", "count": 1}]}));
+        for (status, same) in [
+            (
+                json!({"phase": "Running", "message": "x", "metricResults": [{"name": "m", "count": 1}]}),
+                true,
+            ),
+            (
+                json!({"phase": "Running", "runSummary": {"count": 3}, "metricResults": [{"name": "m", "count": 1}]}),
+                true,
+            ),
+            (
+                json!({"phase": "Running", "metricResults": [{"name": "m", "count": 2}]}),
+                false,
+            ),
+            (
+                json!({"phase": "Failed", "metricResults": [{"name": "m", "count": 1}]}),
+                false,
+            ),
+            (json!({"phase": "Running"}), false),
+        ] {
+            assert_eq!(base.has_same_records(&with(status.clone())), same, "{status}");
+        }
     }
 }

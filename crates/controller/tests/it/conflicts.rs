@@ -38,6 +38,20 @@ async fn a_label_does_not_cost_a_measurement() {
     assert_eq!(object["status"]["metricResults"][0]["measurements"][0]["value"], "mine");
 }
 
+/// Whoever writes a message all the time would else keep a run from ever being measured, and have its plugin asked for ever.
+#[tokio::test]
+async fn a_status_without_records_does_not_cost_a_measurement() {
+    let world = changed_meanwhile(json!({"status": {"message": "theirs", "runSummary": {"count": 7}}})).await;
+    let outcome = world.pass("r").await;
+    assert_eq!(outcome.requeue_at, Some(at(60)));
+    let status = world.status("r");
+    assert_eq!(
+        status["metricResults"][0]["measurements"][0]["value"], "mine",
+        "{status}"
+    );
+    assert_eq!(status["runSummary"]["count"], 1, "{status}");
+}
+
 /// The wish to end is seen in the same pass, and what was measured counts.
 #[tokio::test]
 async fn the_wish_to_end_is_seen() {
