@@ -6,7 +6,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -41,6 +41,9 @@ pub struct Start<'a> {
     pub pod: Option<&'a str>,
     /// The port of its metrics, where somebody asks for them.
     pub metrics: Option<u16>,
+    /// It has to compile its plugins; else those that come with it are compiled once for all tests of this process, as in
+    /// the image.
+    pub compiles: bool,
 }
 
 impl Controller {
@@ -52,6 +55,7 @@ impl Controller {
             (None, Some(folder)) => folder.path().join("cache"),
             (None, None) => unreachable!("one of the two is there"),
         };
+        let layer = if start.compiles { PathBuf::new() } else { layer() };
         let mut child = Command::new(program())
             .args(["controller", "--healthzPort", "0", "--metricsPort"])
             .arg(start.metrics.unwrap_or(0).to_string())
@@ -61,6 +65,7 @@ impl Controller {
             .env("POD_NAMESPACE", &namespace.name)
             .env("POD_NAME", start.pod.unwrap_or("rollcage-0"))
             .env("ROLLCAGE_CACHE_DIR", &cache)
+            .env("ROLLCAGE_PRECOMPILED_DIR", layer)
             .env_remove("ROLLCAGE_LOG")
             .env_remove("KUBECONFIG")
             .stderr(Stdio::piped())
@@ -138,6 +143,25 @@ pub fn program() -> PathBuf {
         program.display()
     );
     program
+}
+
+/// The machine code of the plugins that come with the program.
+fn layer() -> PathBuf {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let program = program();
+        let folder = program.with_file_name("layer-of-tests");
+        // What an older program made is of no use to this one.
+        let _ = fs::remove_dir_all(&folder);
+        let made = Command::new(&program)
+            .args(["plugin", "precompile", "--bundled", "--out"])
+            .arg(&folder)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        folder
+    };
+    MADE.get_or_init(make).clone()
 }
 
 impl Namespace<'_> {

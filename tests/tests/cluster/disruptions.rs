@@ -8,7 +8,7 @@ use rollcage_tests::controlplane::{Account, ControlPlane, Options, until};
 use serde_json::{Value, json};
 
 use crate::{
-    kit::{Prometheus, Site, all_successful, built, entry, file, spec, without_web},
+    kit::{Prometheus, Site, all_successful, built, entry, file, spec},
     proxy::Proxy,
     records,
 };
@@ -27,11 +27,8 @@ fn fair() -> Options {
 async fn begin<'p>(plane: &'p ControlPlane, prometheus: &Prometheus, runs: usize) -> Site<'p> {
     let site = Site::new(plane, "disturbed").await;
     let location = file(&built("prometheus.wasm"));
-    site.entries(&json!([
-        entry("acme/prometheus", &location, prometheus.port),
-        without_web()
-    ]))
-    .await;
+    site.entries(&json!([entry("acme/prometheus", &location, prometheus.port)]))
+        .await;
     for index in 0..runs {
         let provider = prometheus.provider("acme/prometheus", &format!("run-{index}-"));
         site.run(&format!("r{index}"), &spec(&provider, COUNT, "2s")).await;

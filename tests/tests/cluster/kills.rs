@@ -7,7 +7,7 @@ use rollcage_tests::controlplane::{ControlPlane, Controller, Options, Start, unt
 use serde_json::json;
 
 use crate::{
-    kit::{Prometheus, Site, all_successful, built, entry, file, spec, without_web},
+    kit::{Prometheus, Site, all_successful, built, entry, file, spec},
     records,
     writers::accepted,
 };
@@ -57,11 +57,8 @@ async fn kill(kills: usize, count: u32) {
     let prometheus = Prometheus::slow(Duration::from_millis(150)).await;
     let site = Site::new(&plane, "killed").await;
     let location = file(&built("prometheus.wasm"));
-    site.entries(&json!([
-        entry("acme/prometheus", &location, prometheus.port),
-        without_web()
-    ]))
-    .await;
+    site.entries(&json!([entry("acme/prometheus", &location, prometheus.port)]))
+        .await;
     for index in 0..RUNS {
         let provider = prometheus.provider("acme/prometheus", &format!("run-{index}-"));
         let mut spec = spec(&provider, count, "2s");

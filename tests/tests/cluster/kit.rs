@@ -89,7 +89,7 @@ async fn serve(router: Router) -> (u16, JoinHandle<()>) {
     (port, serving)
 }
 
-/// A server of plugins: `/good/NAME`, `/absent/...`, `/wrong/...` (bytes that are no plugin), `/silent/...` (never answers).
+/// A server of plugins: `/good/NAME`, `/unlike-N/NAME` (one of its own for each N), `/absent/...`, `/wrong/...` (bytes that are no plugin), `/silent/...` (never answers).
 pub struct Origin {
     pub port: u16,
     serving: JoinHandle<()>,
@@ -115,17 +115,29 @@ impl Drop for Origin {
 async fn bytes(Path((mode, name)): Path<(String, String)>) -> Response {
     match mode.as_str() {
         "good" => std::fs::read(built(&name)).unwrap().into_response(),
+        unlike if unlike.starts_with("unlike-") => variant(&name, unlike).into_response(),
         "wrong" => "neither a component nor an executable".into_response(),
         "silent" => std::future::pending().await,
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
+/// The plugin of this name with a mark of its own: a custom section, which is of no consequence.
+pub fn variant(name: &str, mark: &str) -> Vec<u8> {
+    let mut bytes = std::fs::read(built(name)).unwrap();
+    let length = u8::try_from(mark.len()).unwrap();
+    // Lengths below 128 are one byte.
+    bytes.extend([0, length + 1, length]);
+    bytes.extend(mark.as_bytes());
+    bytes
+}
+
 /// A plugin that was built for the tests.
 pub fn built(name: &str) -> PathBuf {
     let folder =
         std::env::var_os("ROLLCAGE_PLUGINS").map_or_else(|| chart::root().join("target/plugins"), PathBuf::from);
-    let path = folder.join(name);
+    let path = [folder.join(name), folder.join("faults").join(name)];
+    let path = path.iter().find(|path| path.is_file()).unwrap_or(&path[0]);
     assert!(path.is_file(), "no {}: cargo xtask plugins", path.display());
     path.canonicalize().unwrap()
 }
@@ -227,11 +239,6 @@ pub fn file(path: &std::path::Path) -> String {
     format!("file://{}", path.display())
 }
 
-/// A component in JavaScript takes half a minute to compile on a busy machine, and all replicas wait for it.
-pub fn without_web() -> Value {
-    json!({"name": "rollcage/web", "disabled": true})
-}
-
 /// A spec of one metric that is measured this often.
 pub fn spec(provider: &Value, count: u32, interval: &str) -> Value {
     json!({"metrics": [{
@@ -261,4 +268,17 @@ pub async fn all_successful(site: &Site<'_>, runs: usize) -> Vec<Value> {
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// What a controller's metrics say; without an answer, nothing.
+pub async fn metrics(port: u16) -> String {
+    let answer = async {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+        let request = b"GET /metrics HTTP/1.0\r\nhost: localhost\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request).await?;
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    answer.await.unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
-    kit::{Prometheus, Site, all_successful, built, entry, file, free_port, spec, without_web},
+    kit::{Prometheus, Site, all_successful, built, entry, file, free_port, metrics, spec},
     records,
     stock::Original,
     writers::{accepted, turns},
@@ -70,29 +70,12 @@ async fn is_warm(controller: &Controller) {
     .await;
 }
 
-/// What a controller's metrics say; without an answer, nothing.
-async fn metrics(port: u16) -> String {
-    let answer = async {
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
-        let request = b"GET /metrics HTTP/1.0\r\nhost: localhost\r\n\r\n";
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request).await?;
-        let mut answer = String::new();
-        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await?;
-        std::io::Result::Ok(answer)
-    };
-    answer.await.unwrap_or_default()
-}
-
 async fn begin<'p>(plane: &'p ControlPlane, prometheus: &Prometheus, name: &str) -> Site<'p> {
     let site = Site::new(plane, name).await;
     let location = file(&built("prometheus.wasm"));
     let bundled = entry(BUNDLED, "bundled://prometheus", prometheus.port);
-    site.entries(&json!([
-        entry(PLUGIN, &location, prometheus.port),
-        bundled,
-        without_web()
-    ]))
-    .await;
+    site.entries(&json!([entry(PLUGIN, &location, prometheus.port), bundled]))
+        .await;
     site
 }
 
