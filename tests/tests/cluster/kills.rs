@@ -67,11 +67,13 @@ async fn kill(kills: usize, count: u32) {
         site.run(&format!("r{index}"), &spec).await;
     }
     let lives = live_and_die(&plane, &site, kills).await;
+    let mut longest = Duration::ZERO;
     for status in all_successful(&site, RUNS).await {
         records::check(&status, count, INTERVAL);
         for pair in records::starts(&status).windows(2) {
             let gap = Duration::try_from(pair[1].duration_since(pair[0])).unwrap();
             let away = without_leader(&lives, pair[0], pair[1]);
+            longest = longest.max(gap.saturating_sub(INTERVAL + away));
             assert!(
                 gap <= INTERVAL + away + SLACK,
                 "{gap:?} from {} to {}, of which nobody led for {away:?}: {status}",
@@ -90,7 +92,7 @@ async fn kill(kills: usize, count: u32) {
     }
     let led = lives.iter().filter(|life| life.led.is_some()).count();
     eprintln!(
-        "{kills} kills, {led} of {} led; {} calls for {} records",
+        "{kills} kills, {led} of {} led; {} calls for {} records; {longest:?} longer without one than has a reason",
         lives.len(),
         prometheus.asked("run-"),
         RUNS * count as usize

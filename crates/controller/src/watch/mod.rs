@@ -1,6 +1,11 @@
 //! Watches that go on for ever: errors are said once, and waited out.
 
-use std::{convert::Infallible, fmt, pin::pin, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use futures::StreamExt as _;
 use kube::{
@@ -16,6 +21,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Longest pause after a failure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A failure that comes so long after the last one is a new trouble: a watch of something that never changes has no event to
+/// tell that it worked in between.
+const CALM: Duration = Duration::from_mins(1);
 
 /// Follows what `api` has, for ever. `each` is told every event, and every reason why there are none.
 ///
@@ -76,6 +85,8 @@ pub struct Trouble {
     what: String,
     said: Option<String>,
     pause: Duration,
+    /// When it failed last.
+    failed: Option<Instant>,
 }
 
 impl Trouble {
@@ -85,6 +96,7 @@ impl Trouble {
             what: what.to_owned(),
             said: None,
             pause: FIRST_PAUSE,
+            failed: None,
         }
     }
 
@@ -108,6 +120,14 @@ impl Trouble {
 
     /// How long to wait before the next try: longer every time, and not the same for everybody.
     pub fn pause(&mut self) -> Duration {
+        self.pause_at(Instant::now())
+    }
+
+    fn pause_at(&mut self, now: Instant) -> Duration {
+        if self.failed.is_some_and(|failed| now.duration_since(failed) > CALM) {
+            self.pause = FIRST_PAUSE;
+        }
+        self.failed = Some(now);
         let pause = self.pause;
         self.pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         pause.mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -129,5 +149,15 @@ mod tests {
         );
         trouble.is_over();
         assert!(trouble.pause() <= FIRST_PAUSE);
+    }
+
+    #[test]
+    fn a_failure_after_a_long_time_is_a_new_one() {
+        let mut trouble = Trouble::new("read");
+        let began = Instant::now();
+        let pauses = (0..10).map(|second| trouble.pause_at(began + Duration::from_secs(second)));
+        assert!(pauses.last().unwrap() >= LONGEST_PAUSE / 2);
+        assert!(trouble.pause_at(began + CALM) >= LONGEST_PAUSE / 2, "not yet");
+        assert!(trouble.pause_at(began + 3 * CALM) <= FIRST_PAUSE);
     }
 }
