@@ -5,6 +5,7 @@
 //! leader (who works) -> client (every request's rate, end and fence)
 //! queue -> analysis (one pass over one AnalysisRun) -> ports of rollcage-core (plugins), kube client
 //!                        |-> events (core/v1 Events)   |-> guard (never act on what is older than our own write)
+//!                        |-> jobs (batch/v1 Jobs, which measure too)
 //! a plugin's host call -> cluster (Kubernetes objects and Secrets for plugins) <- connect (which cluster, which namespace)
 //! the configuration of a stock controller -> migrate (what would fail under ours, and what to do)
 //! Plugin objects <-> plugins (entries in, states out) <-> registry
@@ -23,6 +24,7 @@ pub mod connect;
 mod error;
 mod events;
 mod guard;
+mod jobs;
 pub mod leader;
 pub mod metrics;
 pub mod migrate;

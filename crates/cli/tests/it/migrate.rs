@@ -177,7 +177,6 @@ fn every_kind_of_trouble_is_found_in_a_file() {
         ("unsupported", "steps with an experiment"),
         ("unsupported", "Experiments are not reconciled"),
         ("unsupported", "metric provider datadog is not built in"),
-        ("unsupported", "metric provider job is not built in"),
         ("unsupported", "`authentication.sigv4` of prometheus"),
         ("missing-grant", "the address localhost:9090"),
         ("not-configured", "traffic-router plugin a/absent has no entry"),
@@ -187,7 +186,7 @@ fn every_kind_of_trouble_is_found_in_a_file() {
     ] {
         has(&found, check, problem);
     }
-    for innocent in ["kayenta", "oauth2", "maxTrafficWeight", "provider web"] {
+    for innocent in ["kayenta", "oauth2", "maxTrafficWeight", "provider web", "provider job"] {
         assert!(
             found.iter().all(|(_, problem)| !problem.contains(innocent)),
             "{innocent}: {found:#?}"

@@ -182,6 +182,22 @@ impl Stage {
         }));
     }
 
+    /// One metric fails, so that the other's Job, which never ends, is deleted.
+    fn run_with_job(&self, name: &str) {
+        let container = json!({"name": "c", "image": "check:1", "command": ["sleep", "infinity"]});
+        let job = json!({"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}});
+        let web = json!({"web": {"url": format!("http://127.0.0.1:{}/", self.server)}});
+        let spec = json!({"metrics": [
+            {"name": "job", "inconclusiveLimit": 1, "provider": {"job": job}},
+            {"name": "web", "initialDelay": "4s", "failureCondition": "result.own >= 0", "provider": web}
+        ]});
+        self.apply(&json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun", "spec": spec, "metadata": {
+                "name": name, "namespace": "shop", "labels": {"argo-rollouts.argoproj.io/controller-instance-id": NAME}
+            }
+        }));
+    }
+
     fn phase_of(&self, name: &str) -> String {
         let path = "jsonpath={.status.phase} {.status.message}";
         self.plane
@@ -413,10 +429,14 @@ fn it_runs_as_rendered_with_exactly_these_rights() {
 
     stage.run_of("stays", false);
     stage.run_of("goes", true);
+    stage.run_with_job("job");
     pod.until("the AnalysisRun is Successful", || {
         stage.phase_of("stays") == "Successful"
     });
     pod.until("the other one is deleted", || stage.phase_of("goes").is_empty());
+    pod.until("the one with a job has failed", || {
+        stage.phase_of("job").starts_with("Failed")
+    });
     let events = || {
         stage
             .plane
@@ -505,6 +525,7 @@ mod slow {
             // A run is read anew before it is deleted.
             let goes = matches!(right.verb.as_str(), "get" | "delete");
             stage.run_of(&format!("run-{number}"), goes);
+            stage.run_with_job(&format!("job-{number}"));
             let resource = right.resource.rsplit('/').next().unwrap();
             let said = format!("cannot {} resource \"{resource}\"", right.verb);
             let told = |pod: &Pod| {

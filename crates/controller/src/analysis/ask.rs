@@ -1,12 +1,13 @@
-//! Asking plugins: everything that is due side by side, each call under its own deadline.
+//! Asking plugins and Jobs: everything that is due side by side, each call under its own deadline.
 
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use rollcage_api::analysis::{AnalysisRun, Measurement, Metric};
 use rollcage_core::{
     Call, CallError, Fault, MetricProvider,
-    analysis::{self, Absence, Action, Attempt, Excess, Outcome, Plan, Provider, Taken, Task, Waiting},
+    analysis::{self, Absence, Action, Attempt, Excess, Outcome, Plan, PluginProvider, Provider, Taken, Task, Waiting},
 };
 
 use super::{AnalysisReconciler, Prepared, object::Stored};
@@ -52,7 +53,15 @@ impl AnalysisReconciler {
             outcome,
         };
         let provider = match analysis::provider(metric) {
-            Ok(provider) => provider,
+            Ok(Provider::Plugin(provider)) => provider,
+            Ok(Provider::Job) => {
+                // Names of Jobs hold no secrets either.
+                let name = task.name.clone();
+                let metric = Metric { name, ..metric.clone() };
+                let (began, answer) = self.exchange(asking, task, &metric, &self.jobs).await;
+                let measurement = analysis::answered(&task.action, answer, true, began, self.clock.now());
+                return attempt(None, taken(measurement));
+            }
             Err(error) => {
                 let measurement = analysis::failed(&task.action, error.to_string(), now, now);
                 return attempt(None, taken(measurement));
@@ -66,25 +75,35 @@ impl AnalysisReconciler {
         attempt(Some(provider.plugin), outcome)
     }
 
+    /// The call that a task is, with the time at which it began.
+    async fn exchange(
+        &self,
+        asking: &Asking<'_>,
+        task: &Task,
+        metric: &Metric,
+        port: &dyn MetricProvider,
+    ) -> (Timestamp, Result<Measurement, CallError>) {
+        let (call, run) = (&asking.call, &asking.run);
+        let began = self.clock.now();
+        let answer = match &task.action {
+            Action::Run => port.run(call, run, metric).await,
+            Action::Resume(measurement) => port.resume(call, run, metric, measurement).await,
+            Action::Terminate(measurement) => port.terminate(call, run, metric, measurement).await,
+        };
+        (began, answer)
+    }
+
     async fn call(
         &self,
         asking: &Asking<'_>,
         task: &Task,
-        provider: &Provider,
+        provider: &PluginProvider,
         metric: &Metric,
         port: &dyn MetricProvider,
     ) -> Outcome {
         let (call, run) = (&asking.call, &asking.run);
         let metric = provider.metric(metric.clone());
-        let asked = async {
-            let began = self.clock.now();
-            let answer: Result<Measurement, CallError> = match &task.action {
-                Action::Run => port.run(call, run, &metric).await,
-                Action::Resume(measurement) => port.resume(call, run, &metric, measurement).await,
-                Action::Terminate(measurement) => port.terminate(call, run, &metric, measurement).await,
-            };
-            (began, answer)
-        };
+        let asked = self.exchange(asking, task, &metric, port);
         let (began, answer) = match &task.action {
             // An end waits for nobody.
             Action::Terminate(_) => asked.await,
@@ -112,7 +131,7 @@ impl AnalysisReconciler {
     }
 
     /// Nothing was tried: the metric waits, or the try counts as an error.
-    fn absent(&self, asking: &Asking<'_>, task: &Task, provider: &Provider, fault: &Fault) -> Outcome {
+    fn absent(&self, asking: &Asking<'_>, task: &Task, provider: &PluginProvider, fault: &Fault) -> Outcome {
         let now = self.clock.now();
         let since = asking.waiting.since(&provider.plugin);
         let patience = self.registry.unavailable_policy(&provider.plugin).after.0;
@@ -157,18 +176,19 @@ impl AnalysisReconciler {
         let Some(metric) = plan.metrics.get(excess.index) else {
             return Ok(());
         };
-        // A provider that nothing stands for has nothing to forget.
-        let Ok(provider) = analysis::provider(metric) else {
-            return Ok(());
-        };
-        let port = self
-            .registry
-            .metric_provider(&provider.plugin.name, &call.namespace)
-            .map_err(|fault| fault.to_string())?;
         let limit = u32::try_from(excess.limit).unwrap_or(u32::MAX);
-        port.garbage_collect(call, run, &provider.metric(metric.clone()), limit)
-            .await
-            .map_err(|error| error.to_string())
+        let told = match analysis::provider(metric) {
+            Ok(Provider::Plugin(provider)) => {
+                let port = self.registry.metric_provider(&provider.plugin.name, &call.namespace);
+                let port = port.map_err(|fault| fault.to_string())?;
+                port.garbage_collect(call, run, &provider.metric(metric.clone()), limit)
+                    .await
+            }
+            Ok(Provider::Job) => self.jobs.garbage_collect(call, run, metric, limit).await,
+            // A provider that nothing stands for has nothing to forget.
+            Err(_) => Ok(()),
+        };
+        told.map_err(|error| error.to_string())
     }
 }
 

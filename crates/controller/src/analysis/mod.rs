@@ -54,6 +54,7 @@ use crate::{
     error::{Doing, ReconcileError},
     events::EventRecorder,
     guard::OwnWrites,
+    jobs::Jobs,
 };
 
 /// When an object is looked at again that is older than our own last write of it.
@@ -74,6 +75,7 @@ pub struct AnalysisReconciler {
     client: Client,
     /// For Secrets.
     core: Client,
+    jobs: Jobs,
     cache: Option<Arc<RunCache>>,
     gates: Gates,
     registry: Arc<dyn PluginSource>,
@@ -123,6 +125,7 @@ impl AnalysisReconciler {
         Self {
             events: EventRecorder::new(client.clone(), clock.clone()),
             core: client.clone(),
+            jobs: Jobs::new(client.clone(), clock.clone()),
             cache: None,
             gates: Gates::default(),
             client,
@@ -132,9 +135,10 @@ impl AnalysisReconciler {
         }
     }
 
-    /// Other clients for Secrets and for Events.
+    /// Other clients for Secrets and Jobs, and for Events.
     #[must_use]
     pub fn with_clients(mut self, core: Client, events: Client) -> Self {
+        self.jobs = Jobs::new(core.clone(), self.clock.clone());
         self.core = core;
         self.events = EventRecorder::new(events, self.clock.clone());
         self

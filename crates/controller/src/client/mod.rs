@@ -56,7 +56,7 @@ impl Default for ClientOptions {
 pub struct Clients {
     /// For AnalysisRuns. Writes only while we lead.
     pub argoproj: Client,
-    /// For Secrets and other built-in kinds that runs need. Writes only while we lead.
+    /// For Secrets, Jobs and other built-in kinds that runs need. Writes only while we lead.
     pub core: Client,
     /// For Events. Writes only while we lead.
     pub events: Client,

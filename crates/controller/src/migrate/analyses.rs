@@ -6,7 +6,7 @@ use rollcage_api::{
 };
 use rollcage_core::{
     PluginId,
-    analysis::{NotBuiltIn, provider},
+    analysis::{NotBuiltIn, Provider, provider},
 };
 use rollcage_registry::config::Configuration;
 use serde_json::Value;
@@ -60,7 +60,8 @@ fn examine_metric(object: &Value, metric: &Value, configuration: &Configuration,
             format!("metric provider {name} is not built in"),
             format!("measure with a plugin (provider.plugin), or leave what uses {name} to the stock controller"),
         ),
-        Ok(provider) => {
+        Ok(Provider::Job) => {}
+        Ok(Provider::Plugin(provider)) => {
             let id = PluginId {
                 kind: PluginKind::MetricProvider,
                 name: provider.plugin.name,

@@ -9,6 +9,7 @@
 
 mod client;
 mod conflicts;
+mod jobs;
 mod leader;
 mod malformed;
 mod plugin_objects;

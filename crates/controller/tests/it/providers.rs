@@ -50,17 +50,12 @@ async fn the_others_say_so() {
         "graphite",
         "influxdb",
         "skywalking",
-        "job",
     ] {
         let name = key.to_lowercase();
         let metric = json!({"name": "m", "consecutiveErrorLimit": 0, "provider": {key: {"query": "x"}}});
         world.run(&name, json!({"metrics": [metric]})).await;
         world.play(&name).await;
-        let text = if key == "job" {
-            "provider job is not served yet: use a plugin".to_owned()
-        } else {
-            format!("provider {key} is not built in: use a plugin")
-        };
+        let text = format!("provider {key} is not built in: use a plugin");
         assert_eq!(world.phases(&name)[1], ("Error".to_owned(), text.clone()));
         assert!(
             world.phases(&name)[0]

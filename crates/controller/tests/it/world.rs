@@ -46,6 +46,10 @@ pub struct Trouble {
     pub lose_answers: AtomicU32,
     /// Requests for Secrets are answered with an error.
     pub no_secrets: AtomicU32,
+    /// The next so many Jobs are created, and answered with an error all the same.
+    pub lose_jobs: AtomicU32,
+    /// Requests for Jobs are refused.
+    pub no_jobs: AtomicU32,
     /// The next read is answered with this.
     pub old_answer: Mutex<Option<Value>>,
     /// Patches that were sent.
@@ -92,6 +96,15 @@ fn client(server: &Arc<ApiServer>, trouble: &Arc<Trouble>) -> Client {
             {
                 return Ok(answer(StatusCode::OK, &old));
             }
+            let for_jobs = parts.uri.path().contains("/jobs");
+            if for_jobs && take(&trouble.no_jobs) {
+                let refused = json!({
+                    "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden",
+                    "message": "jobs.batch is forbidden: User \"rollcage\" cannot do that"
+                });
+                return Ok(answer(StatusCode::FORBIDDEN, &refused));
+            }
+            let is_new_job = for_jobs && parts.method == Method::POST;
             let is_patch = parts.method == Method::PATCH;
             if is_patch {
                 let patch = serde_json::from_slice(&bytes).unwrap();
@@ -99,7 +112,7 @@ fn client(server: &Arc<ApiServer>, trouble: &Arc<Trouble>) -> Client {
             }
             let request = Request::from_parts(parts, Body::from(bytes));
             let response = api.call(request).await?;
-            if is_patch && take(&trouble.lose_answers) {
+            if is_patch && take(&trouble.lose_answers) || is_new_job && take(&trouble.lose_jobs) {
                 return Ok(answer(StatusCode::INTERNAL_SERVER_ERROR, &failed));
             }
             Ok::<_, std::convert::Infallible>(response)
@@ -152,7 +165,7 @@ impl World {
         edit(&self.client, name, patch).await;
     }
 
-    async fn send(&self, method: Method, path: &str, content_type: &str, body: &Value) {
+    pub async fn send(&self, method: Method, path: &str, content_type: &str, body: &Value) {
         send(&self.client, method, path, content_type, body).await;
     }
 

@@ -23,6 +23,7 @@
 mod assess;
 mod counts;
 mod event;
+pub mod job;
 mod pass;
 mod provider;
 mod record;
@@ -46,7 +47,7 @@ use rollcage_api::analysis::{AnalysisRun, MetricResult};
 
 pub use event::Event;
 pub use pass::{Begin, Decision, Plan, begin, finish, unresolved};
-pub use provider::{NotBuiltIn, Provider, provider};
+pub use provider::{NotBuiltIn, PluginProvider, Provider, provider};
 pub use record::{Attempt, Outcome, Taken, answered, failed, metadata, wants_metadata};
 pub use resolve::{Arguments, ResolveError, SecretData, metric, secret_names, with_secrets};
 pub use retention::Excess;

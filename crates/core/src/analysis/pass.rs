@@ -128,6 +128,7 @@ impl Plan {
                 let how = How {
                     dry_run: self.dry_run.contains(&attempt.metric),
                     masker,
+                    by_plugin: attempt.plugin.is_some(),
                 };
                 record::record(&mut run.status, &attempt.metric, &attempt.action, taken.clone(), how);
             }
@@ -206,7 +207,7 @@ fn waiting(run: &AnalysisRun, plan: &Plan, attempts: &[Attempt]) -> Waiting {
         .metrics
         .iter()
         .filter(|metric| !super::result(run, &metric.name).is_some_and(|result| result.phase.is_completed()))
-        .filter_map(|metric| Some(provider(metric).ok()?.plugin.name))
+        .filter_map(|metric| Some(provider(metric).ok()?.plugin()?.plugin.name))
         .collect();
     let over = run.status.phase.is_completed();
     waiting.retain(|name| !over && needed.contains(name));

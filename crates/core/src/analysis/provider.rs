@@ -1,4 +1,4 @@
-//! Who measures a metric (spec 3.1): a plugin by its name, or a plugin of ours in a built-in provider's place.
+//! Who measures a metric (spec 3.1): a plugin by its name, a plugin of ours in a built-in provider's place, or a Job.
 
 use std::fmt;
 
@@ -27,17 +27,26 @@ const BUILT_IN: [&str; 11] = [
 /// Built-in providers that plugins of ours stand for, by the plugin's name.
 const SERVED: [(&str, &str); 2] = [("prometheus", "rollcage/prometheus"), ("web", "rollcage/web")];
 
+/// Who measures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// A plugin.
+    Plugin(PluginProvider),
+    /// A Job, which the host runs itself: no plugin can stand for it.
+    Job,
+}
+
 /// A provider that a plugin can be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provider {
+pub struct PluginProvider {
     /// The plugin.
     pub plugin: PluginId,
     /// The built-in provider in whose place it is.
     pub in_place_of: Option<&'static str>,
 }
 
-/// The provider that runs Jobs: no plugin can stand for it, the host does it itself.
-const JOB: &str = "job";
+/// The provider that runs Jobs.
+pub(super) const JOB: &str = "job";
 
 /// A built-in provider that nothing here stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +56,7 @@ impl std::error::Error for NotBuiltIn {}
 
 impl fmt::Display for NotBuiltIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            JOB => f.write_str("provider job is not served yet: use a plugin"),
-            name => write!(f, "provider {name} is not built in: use a plugin"),
-        }
+        write!(f, "provider {} is not built in: use a plugin", self.0)
     }
 }
 
@@ -70,22 +76,35 @@ pub fn provider(metric: &Metric) -> Result<Provider, NotBuiltIn> {
     let Some(key) = built_in(&metric.provider).next() else {
         // A valid metric has exactly one of both.
         let name = metric.provider.plugin.keys().next().map_or("", String::as_str);
-        return Ok(Provider {
+        return Ok(Provider::Plugin(PluginProvider {
             plugin: plugin(name),
             in_place_of: None,
-        });
+        }));
     };
+    if key == JOB {
+        return Ok(Provider::Job);
+    }
     let (key, name) = SERVED
         .into_iter()
         .find(|(served, _)| *served == key)
         .ok_or(NotBuiltIn(key))?;
-    Ok(Provider {
+    Ok(Provider::Plugin(PluginProvider {
         plugin: plugin(name),
         in_place_of: Some(key),
-    })
+    }))
 }
 
 impl Provider {
+    /// The plugin, when it is one.
+    pub fn plugin(self) -> Option<PluginProvider> {
+        match self {
+            Self::Plugin(plugin) => Some(plugin),
+            Self::Job => None,
+        }
+    }
+}
+
+impl PluginProvider {
     /// The metric as the plugin sees it: its configuration is under its own name.
     pub fn metric(&self, mut metric: Metric) -> Metric {
         if let Some(config) = self
@@ -127,7 +146,7 @@ mod tests {
             ),
         ] {
             let metric = metric(written);
-            let provider = provider(&metric).unwrap();
+            let provider = provider(&metric).unwrap().plugin().unwrap();
             assert_eq!(
                 (provider.plugin.name.as_str(), provider.in_place_of),
                 (name, in_place_of)
@@ -144,15 +163,14 @@ mod tests {
     fn other_built_in_providers_are_named() {
         for key in BUILT_IN {
             let found = provider(&metric(json!({key: {}})));
-            let text = match key {
-                "prometheus" | "web" => {
-                    assert!(found.is_ok(), "{key}");
-                    continue;
+            match key {
+                "prometheus" | "web" => assert!(found.is_ok(), "{key}"),
+                JOB => assert_eq!(found, Ok(Provider::Job)),
+                key => {
+                    let text = format!("provider {key} is not built in: use a plugin");
+                    assert_eq!(found.unwrap_err().to_string(), text);
                 }
-                "job" => "provider job is not served yet: use a plugin".to_owned(),
-                key => format!("provider {key} is not built in: use a plugin"),
-            };
-            assert_eq!(found.unwrap_err().to_string(), text);
+            }
         }
     }
 }

@@ -160,7 +160,7 @@ fn size(pairs: &BTreeMap<String, String>) -> usize {
 
 /// Writes one try into the status.
 pub(super) fn record(status: &mut AnalysisRunStatus, metric: &str, action: &Action, taken: Taken, how: How<'_>) {
-    let measurement = clean(taken.measurement, how.masker);
+    let measurement = clean(taken.measurement, how);
     let existing = status.metric_results.iter().position(|result| result.name == metric);
     if existing.is_none() {
         status.metric_results.push(MetricResult {
@@ -189,6 +189,9 @@ pub(super) fn record(status: &mut AnalysisRunStatus, metric: &str, action: &Acti
 pub(super) struct How<'a> {
     pub dry_run: bool,
     pub masker: &'a Masker,
+    /// A plugin may write anything anywhere. What the host notes of its own Jobs holds no secret, and a name that a short
+    /// secret happens to be a part of would be the name of no Job any more.
+    pub by_plugin: bool,
 }
 
 fn count(result: &mut MetricResult, phase: AnalysisPhase) {
@@ -219,10 +222,13 @@ fn bump(number: &mut i32) {
     *number = number.saturating_add(1);
 }
 
-fn clean(mut measurement: Measurement, masker: &Masker) -> Measurement {
+fn clean(mut measurement: Measurement, how: How<'_>) -> Measurement {
+    let masker = how.masker;
     measurement.value = cut(masker.mask(&measurement.value).into_owned(), VALUE);
     measurement.message = cut(masker.mask(&measurement.message).into_owned(), MESSAGE);
-    measurement.metadata = mask_all(measurement.metadata, masker);
+    if how.by_plugin {
+        measurement.metadata = mask_all(measurement.metadata, masker);
+    }
     measurement
 }
 
@@ -417,6 +423,7 @@ mod tests {
         let how = How {
             dry_run: true,
             masker: &masker,
+            by_plugin: true,
         };
         let mut status = AnalysisRunStatus::default();
         let first = measurement(json!({
@@ -509,7 +516,12 @@ mod tests {
     fn what_would_not_fit_into_an_object_is_cut() {
         let long =
             measurement(json!({"phase": "Successful", "value": "é".repeat(20_000), "message": "x".repeat(9_000)}));
-        let cleaned = clean(long, &Masker::default());
+        let how = How {
+            dry_run: false,
+            masker: &Masker::default(),
+            by_plugin: true,
+        };
+        let cleaned = clean(long, how);
         assert!(cleaned.value.len() <= VALUE + 6 && cleaned.value.ends_with("é [cut]"));
         assert!(cleaned.message.len() <= MESSAGE + 6);
         let hoarder = json!({"phase": "Running", "metadata": {"k": "x".repeat(METADATA)}});

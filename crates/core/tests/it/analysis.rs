@@ -80,7 +80,11 @@ fn spec() -> impl Strategy<Value = serde_json::Value> {
 
 /// A plugin's answer to one task, as the controller makes an attempt of it.
 fn attempt(run: &AnalysisRun, plan: &Plan, task: &Task, does: &Does, now: Timestamp) -> Attempt {
-    let plugin = analysis::provider(&plan.metrics[task.index]).unwrap().plugin;
+    let plugin = analysis::provider(&plan.metrics[task.index])
+        .unwrap()
+        .plugin()
+        .unwrap()
+        .plugin;
     let fault = |kind| Fault::new(&plugin, Phase::Call, kind, "cause", "hint");
     let answer = match does {
         Does::Measures(phase) => Ok(Measurement {
