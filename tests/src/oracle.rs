@@ -132,34 +132,61 @@ fn build() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// Lets the build find the original's passes over AnalysisRuns, which it does not export: its own file, out of the module
-/// cache, in a package of ours. The one import that is changed would bring half of the original along.
+/// A file of the original's, the place that it is put in, and imports that would bring half of the original along, or of its
+/// libraries, with those of ours in their places.
+type Borrowed = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const BORROWED: [Borrowed; 2] = [
+    (
+        "analysis/analysis.go",
+        "original/analysis.go",
+        &[(
+            "github.com/argoproj/argo-rollouts/utils/record",
+            "rollcage.dev/tests/oracle/original/record",
+        )],
+    ),
+    (
+        "metricproviders/job/job.go",
+        "original/jobs/job.go",
+        &[
+            (CLIENTS, CLUSTER),
+            ("k8s.io/client-go/listers/batch/v1", CLUSTER),
+            ("k8s.io/client-go/listers/core/v1", CLUSTER),
+        ],
+    ),
+];
+const CLIENTS: &str = "k8s.io/client-go/kubernetes";
+const CLUSTER: &str = "rollcage.dev/tests/oracle/original/jobs/cluster";
+
+/// Lets the build find what the original does not export, or only with all its clients: its own files, out of the module
+/// cache, in packages of ours.
 fn overlay(source: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     const MODULE: &str = "github.com/argoproj/argo-rollouts";
     let module = go(Command::new("go")
         .args(["list", "-m", "-f", "{{.Dir}}", MODULE])
         .current_dir(source))?;
-    let original = Path::new(module.trim()).join("analysis/analysis.go");
-    let text = std::fs::read_to_string(&original).with_context(|| original.display().to_string())?;
-    let (theirs, ours) = (
-        format!("\"{MODULE}/utils/record\""),
-        "\"rollcage.dev/tests/oracle/original/record\"",
-    );
-    ensure!(
-        text.contains(&theirs),
-        "{} has changed: it imports no {theirs}",
-        original.display()
-    );
     let process = std::process::id();
-    let changed = folder.join("analysis.go");
-    replace(&changed, &text.replace(&theirs, ours), process)?;
+    let mut places = serde_json::Map::new();
+    for (file, place, imports) in BORROWED {
+        let original = Path::new(module.trim()).join(file);
+        let mut text = std::fs::read_to_string(&original).with_context(|| original.display().to_string())?;
+        for (theirs, ours) in imports {
+            let theirs = format!("\"{theirs}\"");
+            ensure!(
+                text.contains(&theirs),
+                "{} has changed: it imports no {theirs}",
+                original.display()
+            );
+            // Under the name that it is used by.
+            let name = if theirs.contains(CLIENTS) { "kubernetes " } else { "" };
+            text = text.replace(&theirs, &format!("{name}\"{ours}\""));
+        }
+        let changed = folder.join(place.replace('/', "-"));
+        replace(&changed, &text, process)?;
+        places.insert(source.join(place).to_string_lossy().into_owned(), json!(changed));
+    }
     let overlay = folder.join("overlay.json");
-    let place = source.join("original/analysis.go");
-    replace(
-        &overlay,
-        &json!({"Replace": {place.to_string_lossy(): changed}}).to_string(),
-        process,
-    )?;
+    replace(&overlay, &json!({"Replace": places}).to_string(), process)?;
     Ok(overlay)
 }
 

@@ -10,6 +10,7 @@
 mod dev;
 mod disruptions;
 mod features;
+mod job;
 mod kills;
 mod kit;
 mod leadership;

@@ -315,3 +315,47 @@ data:
     let runs = report["analysisRuns"].to_string();
     assert!(runs.contains("svc.example:80"), "{runs}");
 }
+
+/// Jobs take the time that the scenario says, and end as it says.
+#[test]
+fn jobs_end_as_the_scenario_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let run_of = |name: &str, metric: &str, more: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1
+kind: AnalysisRun
+metadata: {{name: {name}, namespace: default}}
+spec:
+  {more}
+  metrics:
+    - name: {metric}
+      provider: {{job: {{spec: {{template: {{spec: {{containers: [{{name: c, image: i}}]}}}}}}}}}}
+---
+"
+        )
+    };
+    let runs = [
+        run_of("slow", "smoke", ""),
+        run_of("bad", "other", ""),
+        run_of("stopped", "smoke", "terminate: false"),
+    ];
+    file(&dir, "runs.yaml", &runs.concat());
+    file(
+        &dir,
+        "scenario.yaml",
+        "
+jobs: [{metric: smoke, after: 30m}, {after: 5s, fails: true}]
+actions: [{at: 1m, patch: {kind: AnalysisRun, name: stopped, patch: {spec: {terminate: true}}}}]
+expect:
+  - {analysisRun: slow, phase: Successful}
+  - {analysisRun: bad, phase: Failed}
+  - {analysisRun: stopped, phase: Inconclusive}
+",
+    );
+    let ended = run(rollcage()
+        .args(["dev", "--fast-forward", "--output", "json"])
+        .arg(dir.path()));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let seconds = ended.json()["virtualSeconds"].as_f64().unwrap();
+    assert!((1800.0..1900.0).contains(&seconds), "{seconds}");
+}

@@ -298,6 +298,8 @@ async fn a_run_that_is_terminated_deletes_its_job() {
 #[tokio::test]
 async fn a_status_leads_to_no_job_of_others() {
     let world = World::new();
+    let other = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}});
+    world.create("/api/v1/namespaces", other).await;
     for (namespace, name) in [("default", "theirs"), ("other", "theirs")] {
         let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": namespace}});
         let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs");

@@ -104,7 +104,7 @@ fn object<'a>(of: &'a mut Map<String, Value>, field: &str) -> Result<&'a mut Map
     }
     found
         .as_object_mut()
-        .ok_or_else(|| format!("provider.job: {field} of the pods' template is not an object"))
+        .ok_or_else(|| format!("provider.job: the pods' {field} is not an object"))
 }
 
 /// Uid, name and namespace.
@@ -119,10 +119,10 @@ fn job_name(run: &AnalysisRun, metric: &str) -> String {
     let (uid, ..) = identity(&run.metadata);
     let number = result(run, metric).map_or(1, |result| i64::from(result.count) + i64::from(result.error) + 1);
     let room = LONGEST_NAME.saturating_sub(format!("{uid}..{number}").len());
-    let cut = |name: &str, room: usize| {
-        name.get(..name.floor_char_boundary(room))
-            .unwrap_or_default()
-            .to_owned()
+    // Before another part of a name there has to be a letter or a digit.
+    let cut = |name: &str, room: usize| match name.get(..name.floor_char_boundary(room)) {
+        Some(part) if part.len() < name.len() => part.trim_end_matches(|c: char| !c.is_alphanumeric()).to_owned(),
+        _ => name.to_owned(),
     };
     let mut part = cut(metric, room);
     // Two metrics that begin alike would share one Job, as they do in Argo.
@@ -297,7 +297,7 @@ mod tests {
             ),
             (
                 json!({"spec": {"template": []}}),
-                "provider.job: template of the pods' template is not an object",
+                "provider.job: the pods' template is not an object",
             ),
             (
                 json!("x"),
@@ -315,14 +315,17 @@ mod tests {
     fn names_count_measurements_and_fit_into_a_label() {
         let long = "a-metric-whose-name-is-longer-than-there-is-room";
         let twin = "a-metric-whose-name-is-longer-than-anybody-needs";
+        let accents = &"é".repeat(20);
+        let dashes = "a-metric-whose-names-en-d-here";
         let counted = json!([{"name": "m", "count": 3, "error": 2}, {"name": long, "count": 99}]);
         for (metrics, name, wanted) in [
             (&["m"][..], "m", format!("{UID}.m.6")),
             (&["n"], "n", format!("{UID}.n.1")),
-            (&[long], long, format!("{UID}.a-metric-whose-name-is-.100")),
-            (&[twin, long], long, format!("{UID}.a-metric-whose-name-i-1.100")),
-            (&[twin, long], twin, format!("{UID}.a-metric-whose-name-is--0.1")),
-            (&["ééééééééééééééé"], "ééééééééééééééé", format!("{UID}.éééééééééééé.1")),
+            (&[long], long, format!("{UID}.a-metric-whose-name-is.100")),
+            (&[twin, long], long, format!("{UID}.a-metric-whose-name-1.100")),
+            (&[twin, long], twin, format!("{UID}.a-metric-whose-name-is-0.1")),
+            (&[accents], accents, format!("{UID}.{}.1", "é".repeat(12))),
+            (&[dashes], dashes, format!("{UID}.a-metric-whose-names-en.1")),
         ] {
             let name = job_name(&run(metrics, counted.clone()), name);
             assert_eq!(name, wanted);

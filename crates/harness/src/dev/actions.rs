@@ -1,14 +1,15 @@
 //! What users do in a scenario.
 
+use k8s_openapi::api::batch::v1::Job;
 use kube::{
     Api, Client,
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams},
     discovery::{self, Scope},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    scenario::{Action, Deed},
+    scenario::{Action, Deed, Subresource},
     servers::Servers,
 };
 use crate::error::CommandError;
@@ -24,17 +25,27 @@ pub async fn perform(action: &Action, client: &Client, servers: &Servers) -> Res
             kind,
             namespace,
             name,
+            subresource,
             patch,
         } => {
             let target = target(client, api_version.as_deref(), kind, namespace.as_deref()).await;
-            let patched = match target {
-                Ok(api) => api
-                    .patch(name, &PatchParams::default(), &Patch::Merge(patch))
-                    .await
-                    .map(drop),
-                Err(error) => Err(error),
+            let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+            let patched = match (target, subresource) {
+                (Ok(api), None) => api.patch(name, &params, &patch).await.map(drop),
+                (Ok(api), Some(Subresource::Status)) => api.patch_status(name, &params, &patch).await.map(drop),
+                (Err(error), _) => Err(error),
             };
             patched.map_err(|error| refused(action, &error))
+        }
+        Deed::JobEnds { namespace, name, fails } => {
+            let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
+            let condition = json!({"type": if *fails { "Failed" } else { "Complete" }, "status": "True"});
+            let status = Patch::Merge(json!({"status": {"conditions": [condition]}}));
+            match jobs.patch_status(name, &PatchParams::default(), &status).await {
+                Ok(_) => Ok(()),
+                Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+                Err(error) => Err(refused(action, &error)),
+            }
         }
         Deed::Delete {
             api_version,

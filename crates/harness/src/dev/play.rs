@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use rollcage_api::analysis::AnalysisRun;
+use rollcage_api::{GoDuration, analysis::AnalysisRun};
 use rollcage_apiserver::{ApiServer, Change, ChangeType, Subscription};
 use rollcage_controller::{
     AnalysisReconciler, Outcome, ReconcileError,
@@ -236,6 +236,7 @@ impl Play {
         for change in self.woken_by.take().into_iter().chain(changes) {
             match change.gvk.kind.as_str() {
                 "AnalysisRun" => self.take_run(&change, now),
+                "Job" if change.change == ChangeType::Added => self.take_job(&change, now),
                 "Event" if change.change != ChangeType::Deleted => {
                     let at = now.duration_since(self.stage.clock.start()).as_secs_f64();
                     self.events.push(EventReport::of(&change.object, at));
@@ -261,6 +262,26 @@ impl Play {
             self.runs.insert(key.clone(), Value::clone(&change.object));
             self.queue.wake(key, now);
         }
+    }
+
+    /// A new Job is somebody's work from here to the end that the scenario says.
+    fn take_job(&mut self, job: &Change, now: Timestamp) {
+        let metric = job
+            .object
+            .pointer("/metadata/annotations/analysisrun.argoproj.io~1metric-name");
+        let metric = metric.and_then(Value::as_str).unwrap_or_default();
+        let Some(rule) = self.scenario.jobs.iter().find(|rule| rule.is_about(metric)) else {
+            return;
+        };
+        let since_start = now.duration_since(self.stage.clock.start());
+        let at = GoDuration(
+            Duration::try_from(since_start)
+                .unwrap_or_default()
+                .saturating_add(rule.after.0),
+        );
+        let place = self.actions.partition_point(|action| action.at <= at);
+        let what = rule.end_of(&job.namespace, &job.name);
+        self.actions.insert(place, Action { at, what });
     }
 
     fn take_states(&mut self, now: Timestamp) {

@@ -22,6 +22,8 @@ pub struct Scenario {
     pub servers: Vec<FileServer>,
     /// What users do, and when.
     pub actions: Vec<Action>,
+    /// How the Jobs of metrics end; the first that fits. A Job that none fits goes on without a status.
+    pub jobs: Vec<JobRule>,
     /// How AnalysisRuns end; without any, all are expected to be Successful.
     pub expect: Vec<Expectation>,
 }
@@ -36,6 +38,18 @@ pub struct FileServer {
     pub files: PathBuf,
     /// Whether it starts without listening.
     pub down: bool,
+}
+
+/// How the Jobs of a metric end.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct JobRule {
+    /// The metric's name; any when empty.
+    pub metric: String,
+    /// How long a Job takes.
+    pub after: GoDuration,
+    /// Whether it fails in the end.
+    pub fails: bool,
 }
 
 /// Something that a user does.
@@ -67,8 +81,21 @@ pub enum Deed {
         namespace: Option<String>,
         /// Its name.
         name: String,
+        /// Whether the patch is for the object's `status`, which some kinds have apart.
+        #[serde(default)]
+        subresource: Option<Subresource>,
         /// JSON merge patch.
         patch: Value,
+    },
+    /// A Job ends, if it is still there. Not written by users.
+    #[serde(skip)]
+    JobEnds {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Whether it fails.
+        fails: bool,
     },
     /// Deletes an object.
     Delete {
@@ -89,6 +116,14 @@ pub enum Deed {
     ServerDown(String),
 }
 
+/// A part of an object that is written apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Subresource {
+    /// `status`.
+    Status,
+}
+
 /// How an AnalysisRun is expected to end.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -100,6 +135,22 @@ pub struct Expectation {
     /// A text that its message holds; any when empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+}
+
+impl JobRule {
+    /// How this Job ends.
+    pub fn end_of(&self, namespace: &str, name: &str) -> Deed {
+        Deed::JobEnds {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            fails: self.fails,
+        }
+    }
+
+    /// Whether it speaks of the Jobs of this metric.
+    pub fn is_about(&self, metric: &str) -> bool {
+        self.metric.is_empty() || self.metric == metric
+    }
 }
 
 impl Expectation {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod from_templates;
+mod jobs;
 mod passes;
 mod resolve;
 mod rules;
