@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, OnceLock},
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -41,8 +41,7 @@ pub struct Start<'a> {
     pub pod: Option<&'a str>,
     /// The port of its metrics, where somebody asks for them.
     pub metrics: Option<u16>,
-    /// It has to compile its plugins; else those that come with it are compiled once for all tests of this process, as in
-    /// the image.
+    /// It has to compile its plugins; else those that come with it are compiled once for all tests, as in the image.
     pub compiles: bool,
 }
 
@@ -145,20 +144,41 @@ pub fn program() -> PathBuf {
     program
 }
 
-/// The machine code of the plugins that come with the program.
+/// The machine code of the plugins that come with the program: made once for each build of it.
 fn layer() -> PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     let make = || {
         let program = program();
-        let folder = program.with_file_name("layer-of-tests");
-        // What an older program made is of no use to this one.
-        let _ = fs::remove_dir_all(&folder);
+        let about = fs::metadata(&program).unwrap();
+        let written = about.modified().unwrap().duration_since(UNIX_EPOCH).unwrap();
+        let layers = program.with_file_name("layers-of-tests");
+        let folder = layers.join(format!("{}-{}", written.as_nanos(), about.len()));
+        if folder.is_dir() {
+            return folder;
+        }
+        // A build that nobody has any more: whoever uses its layer in this moment compiles.
+        for old in fs::read_dir(&layers).into_iter().flatten().flatten() {
+            let age = old
+                .metadata()
+                .and_then(|old| old.modified())
+                .map(|made| made.elapsed().unwrap_or_default());
+            if age.is_ok_and(|age| age > Duration::from_hours(1)) {
+                let _ = fs::remove_dir_all(old.path());
+            }
+        }
+        fs::create_dir_all(&layers).unwrap();
+        let new = tempfile::tempdir_in(&layers).unwrap();
         let made = Command::new(&program)
             .args(["plugin", "precompile", "--bundled", "--out"])
-            .arg(&folder)
+            .arg(new.path())
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // Another process may have been quicker.
+        if fs::rename(new.path(), &folder).is_ok() {
+            let _ = new.keep();
+        }
+        assert!(folder.is_dir(), "no {}", folder.display());
         folder
     };
     MADE.get_or_init(make).clone()
