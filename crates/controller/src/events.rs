@@ -8,12 +8,18 @@ use std::{
     },
 };
 
+use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Event as KubeEvent, EventSource, ObjectReference},
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Client,
+    api::{PostParams, Request},
+};
 use rollcage_core::{analysis::Event, clock::Clock};
+use serde::Deserialize;
+use tokio::sync::{mpsc, oneshot};
 
 /// Under which name Argo Rollouts speaks.
 const COMPONENT: &str = "rollouts-controller";
@@ -24,38 +30,107 @@ const MESSAGE: usize = 1024;
 /// Names that are tried for an Event.
 const NAMES: usize = 16;
 
+/// Passes whose Events wait to be written; those of more are dropped, as in Argo.
+const WAITING: usize = 1000;
+
 /// Writes Events. A failure is logged and otherwise forgotten: no decision rests on an Event.
+#[derive(Debug)]
 pub struct EventRecorder {
+    writer: Arc<Writer>,
+    /// Where they wait, if who publishes them does not.
+    behind: Option<mpsc::Sender<Job>>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Write(ObjectReference, Vec<Event>, Timestamp),
+    /// Everything before this is written.
+    Tell(oneshot::Sender<()>),
+}
+
+impl EventRecorder {
+    /// Writes with `client`, at the times of `clock`, before `publish` returns.
+    pub fn at_once(client: Client, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            writer: Arc::new(Writer {
+                client,
+                clock,
+                sequence: AtomicU64::new(0),
+            }),
+            behind: None,
+        }
+    }
+
+    /// Writes in a task of its own: nobody's pass waits for the rate of Events.
+    pub fn behind(client: Client, clock: Arc<dyn Clock>) -> Self {
+        let (sender, mut jobs) = mpsc::channel(WAITING);
+        let recorder = Self {
+            behind: Some(sender),
+            ..Self::at_once(client, clock)
+        };
+        let writer = recorder.writer.clone();
+        // Ends when the recorder is gone.
+        tokio::spawn(async move {
+            while let Some(job) = jobs.recv().await {
+                match job {
+                    Job::Write(about, events, now) => writer.write(&about, &events, now).await,
+                    // Nobody has to listen.
+                    Job::Tell(told) => drop(told.send(())),
+                }
+            }
+        });
+        recorder
+    }
+
+    /// Writes these, in their order, as of now.
+    pub async fn publish(&self, about: ObjectReference, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let now = self.writer.clock.now();
+        let Some(behind) = &self.behind else {
+            return self.writer.write(&about, &events, now).await;
+        };
+        let name = about.name.clone();
+        if behind.try_send(Job::Write(about, events, now)).is_err() {
+            tracing::warn!(name, "events dropped: those of {WAITING} passes wait to be written");
+        }
+    }
+
+    /// Waits until all that was published is written, or could not be.
+    pub async fn written(&self) {
+        let Some(behind) = &self.behind else { return };
+        let (tell, told) = oneshot::channel();
+        if behind.send(Job::Tell(tell)).await.is_ok() {
+            let _ = told.await;
+        }
+    }
+}
+
+/// The Event, of which nothing is read.
+#[derive(Deserialize)]
+struct Answer {}
+
+struct Writer {
     client: Client,
     clock: Arc<dyn Clock>,
     /// Makes names differ that are given at the same time.
     sequence: AtomicU64,
 }
 
-impl fmt::Debug for EventRecorder {
+impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventRecorder").finish_non_exhaustive()
+        f.debug_struct("Writer").finish_non_exhaustive()
     }
 }
 
-impl EventRecorder {
-    /// Writes with `client`, at the times of `clock`.
-    pub fn new(client: Client, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            client,
-            clock,
-            sequence: AtomicU64::new(0),
-        }
-    }
-
-    /// Writes these, in their order.
-    pub async fn publish(&self, about: &ObjectReference, events: &[Event]) {
+impl Writer {
+    async fn write(&self, about: &ObjectReference, events: &[Event], now: Timestamp) {
         let (Some(namespace), Some(name)) = (&about.namespace, &about.name) else {
             return;
         };
-        let api: Api<KubeEvent> = Api::namespaced(self.client.clone(), namespace);
         for event in events {
-            if let Err(error) = self.create(&api, about, namespace, name, event).await {
+            if let Err(error) = self.create(namespace, about, now, event).await {
                 tracing::warn!(namespace, name, reason = event.reason, %error, "event not written");
             }
         }
@@ -63,17 +138,21 @@ impl EventRecorder {
 
     async fn create(
         &self,
-        api: &Api<KubeEvent>,
-        about: &ObjectReference,
         namespace: &str,
-        name: &str,
+        about: &ObjectReference,
+        now: Timestamp,
         event: &Event,
     ) -> Result<(), kube::Error> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let object = self.object(about, namespace, name, event);
-            match api.create(&PostParams::default(), &object).await {
+            let object = self.object(about, now, event);
+            let bytes = serde_json::to_vec(&object).map_err(kube::Error::SerdeError)?;
+            let url = <KubeEvent as kube::Resource>::url_path(&(), Some(namespace));
+            let request = Request::new(url)
+                .create(&PostParams::default(), bytes)
+                .map_err(kube::Error::BuildRequest)?;
+            match self.client.request::<Answer>(request).await {
                 // Another process gave this name at the same instant.
                 Err(kube::Error::Api(status)) if status.code == 409 && tries < NAMES => {}
                 written => return written.map(|_| ()),
@@ -81,15 +160,15 @@ impl EventRecorder {
         }
     }
 
-    fn object(&self, about: &ObjectReference, namespace: &str, name: &str, event: &Event) -> KubeEvent {
-        let now = self.clock.now();
+    fn object(&self, about: &ObjectReference, now: Timestamp, event: &Event) -> KubeEvent {
+        let name = about.name.as_deref().unwrap_or_default();
         let sequence = i128::from(self.sequence.fetch_add(1, Ordering::Relaxed));
         let time = Some(Time(now));
         let message = &event.message;
         KubeEvent {
             metadata: ObjectMeta {
                 name: Some(format!("{name}.{:x}", now.as_nanosecond() + sequence)),
-                namespace: Some(namespace.to_owned()),
+                namespace: about.namespace.clone(),
                 ..ObjectMeta::default()
             },
             involved_object: about.clone(),

@@ -6,23 +6,49 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Versions that we wrote, by object. Forgotten when the object ended or is gone.
 #[derive(Debug, Default)]
-pub struct OwnWrites(Mutex<HashMap<(String, String), String>>);
+pub struct OwnWrites(Mutex<HashMap<(String, String), Wrote>>);
+
+#[derive(Debug, Default)]
+struct Wrote {
+    version: String,
+    /// There is nothing to do about this version before.
+    rests_until: Option<Timestamp>,
+}
 
 impl OwnWrites {
-    /// `object` is what the API server made of our write, or a newer version that we know of: nothing older counts.
-    pub fn wrote(&self, namespace: &str, name: &str, object: &ObjectMeta) {
-        let Some(version) = &object.resource_version else {
+    /// This version is what the API server made of our write, or a newer one that we know of: nothing older counts.
+    pub fn wrote(&self, namespace: &str, name: &str, version: Option<&str>) {
+        let Some(version) = version else {
             return;
         };
         let mut versions = self.lock();
         let known = versions.entry((namespace.to_owned(), name.to_owned())).or_default();
-        if compare(version, known) != Some(Ordering::Less) {
-            known.clone_from(version);
+        if compare(version, &known.version) != Some(Ordering::Less) {
+            version.clone_into(&mut known.version);
+            known.rests_until = None;
         }
+    }
+
+    /// The version that was written last was decided to be looked at again then, and not before.
+    pub fn rests_until(&self, namespace: &str, name: &str, at: Timestamp) {
+        if let Some(wrote) = self.lock().get_mut(&(namespace.to_owned(), name.to_owned())) {
+            wrote.rests_until = Some(at);
+        }
+    }
+
+    /// Until when there is nothing to do about `object`, if it is exactly what we wrote.
+    pub fn rest(&self, namespace: &str, name: &str, object: &ObjectMeta) -> Option<Timestamp> {
+        let key = (namespace.to_owned(), name.to_owned());
+        let writes = self.lock();
+        let wrote = writes.get(&key)?;
+        wrote
+            .rests_until
+            .filter(|_| object.resource_version.as_ref() == Some(&wrote.version))
     }
 
     /// Whether `object` was read before our last write. Versions that cannot be compared are not held against it.
@@ -31,7 +57,7 @@ impl OwnWrites {
             return false;
         };
         let key = (namespace.to_owned(), name.to_owned());
-        let order = self.lock().get(&key).and_then(|wrote| compare(read, wrote));
+        let order = self.lock().get(&key).and_then(|wrote| compare(read, &wrote.version));
         order == Some(Ordering::Less)
     }
 
@@ -40,7 +66,7 @@ impl OwnWrites {
         self.lock().remove(&(namespace.to_owned(), name.to_owned()));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), String>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Wrote>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -69,7 +95,7 @@ mod tests {
     fn older_than_our_last_write_is_stale() {
         let writes = OwnWrites::default();
         assert!(!writes.is_stale("ns", "r", &object("1")));
-        writes.wrote("ns", "r", &object("10"));
+        writes.wrote("ns", "r", Some("10"));
         for (version, stale) in [
             ("9", true),
             ("10", false),
@@ -83,5 +109,22 @@ mod tests {
         assert!(!writes.is_stale("other", "r", &object("9")));
         writes.forget("ns", "r");
         assert!(!writes.is_stale("ns", "r", &object("9")));
+    }
+
+    #[test]
+    fn only_exactly_what_we_wrote_rests() {
+        let writes = OwnWrites::default();
+        let at = Timestamp::from_second(60).unwrap();
+        writes.rests_until("ns", "r", at);
+        assert_eq!(writes.rest("ns", "r", &object("10")), None, "nothing was written");
+        writes.wrote("ns", "r", Some("10"));
+        assert_eq!(writes.rest("ns", "r", &object("10")), None);
+        writes.rests_until("ns", "r", at);
+        assert_eq!(writes.rest("ns", "r", &object("10")), Some(at));
+        for other in ["9", "11", ""] {
+            assert_eq!(writes.rest("ns", "r", &object(other)), None, "{other:?}");
+        }
+        writes.wrote("ns", "r", Some("11"));
+        assert_eq!(writes.rest("ns", "r", &object("11")), None, "it was not decided yet");
     }
 }

@@ -1,6 +1,6 @@
 //! The AnalysisRuns of a watch, trimmed: what a pass needs of those that go on, and next to nothing of those that ended.
 //!
-//! Invariants: an object is never replaced by an older one; `managedFields` are read once and dropped.
+//! Invariants: an object is never replaced by an older one; who wrote it is read once and dropped.
 
 use std::{
     cmp::Ordering,
@@ -9,7 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rollcage_api::analysis::AnalysisPhase;
 use rollcage_core::analysis::{self, Begin};
 
@@ -156,7 +156,7 @@ impl RunCache {
     /// The run is there, or changed. None: this is older than what is known.
     pub(crate) fn apply(&self, mut run: Raw, now: Timestamp) -> Option<Taken> {
         let key = key(&run.metadata);
-        let written = foreign_write(run.metadata.managed_fields.take().unwrap_or_default());
+        let written = foreign_write(std::mem::take(&mut run.writers));
         let mut runs = self.runs();
         if let Some(listed) = &mut runs.listed {
             listed.insert(key.clone());
@@ -225,13 +225,10 @@ fn is_older(new: &ObjectMeta, known: &str) -> bool {
 }
 
 /// Who wrote the status last that is neither us nor a person, and when.
-fn foreign_write(entries: Vec<ManagedFieldsEntry>) -> Option<(String, Timestamp)> {
-    let foreign = entries.into_iter().filter_map(|entry| {
-        let manager = entry.manager.unwrap_or_default();
-        let is_status = entry.fields_v1?.0.get("f:status").is_some();
-        let is_ours = manager == MANAGER || manager.starts_with(PEOPLE);
-        (is_status && !is_ours).then_some((manager, entry.time?.0))
-    });
+fn foreign_write(writers: Vec<(String, Timestamp)>) -> Option<(String, Timestamp)> {
+    let foreign = writers
+        .into_iter()
+        .filter(|(manager, _)| manager != MANAGER && !manager.starts_with(PEOPLE));
     foreign.max_by_key(|(_, at)| *at)
 }
 
@@ -277,7 +274,7 @@ mod tests {
             panic!("it goes on")
         };
         assert_eq!(kept.metadata.resource_version.as_deref(), Some("9"));
-        assert_eq!(kept.metadata.managed_fields, None);
+        assert_eq!((&kept.metadata.managed_fields, &kept.writers), (&None, &Vec::new()));
         assert_eq!(cache.active(), [key()]);
         assert!(cache.apply(run(10, json!({}), json!([])), now()).is_some());
     }

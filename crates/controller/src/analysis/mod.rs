@@ -123,7 +123,7 @@ impl AnalysisReconciler {
     /// Works on the runs behind `client` with the plugins of `registry`, at the times of `clock`.
     pub fn new(client: Client, registry: Arc<dyn PluginSource>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            events: EventRecorder::new(client.clone(), clock.clone()),
+            events: EventRecorder::at_once(client.clone(), clock.clone()),
             core: client.clone(),
             jobs: Jobs::new(client.clone(), clock.clone()),
             cache: None,
@@ -135,12 +135,12 @@ impl AnalysisReconciler {
         }
     }
 
-    /// Other clients for Secrets and Jobs, and for Events.
+    /// Other clients for Secrets and Jobs, and for Events, which are written while passes go on.
     #[must_use]
     pub fn with_clients(mut self, core: Client, events: Client) -> Self {
         self.jobs = Jobs::new(core.clone(), self.clock.clone());
         self.core = core;
-        self.events = EventRecorder::new(events, self.clock.clone());
+        self.events = EventRecorder::behind(events, self.clock.clone());
         self
     }
 
@@ -156,6 +156,11 @@ impl AnalysisReconciler {
         self.writes.forget(namespace, name);
     }
 
+    /// Waits until all Events so far are written, or could not be.
+    pub async fn events_written(&self) {
+        self.events.written().await;
+    }
+
     /// Tells people that somebody else writes a run that is ours.
     pub async fn tell_of_conflict(&self, run: &ObjectMeta, who: &str, pause: Duration) {
         let seconds = pause.as_secs();
@@ -167,7 +172,7 @@ impl AnalysisReconciler {
                  controller an --instance-id of its own, or stop one of them"
             ),
         };
-        self.events.publish(&reference(run), &[event]).await;
+        self.events.publish(reference(run), vec![event]).await;
     }
 
     /// One pass over one run. One that does not exist is nothing to do.
@@ -193,7 +198,19 @@ impl AnalysisReconciler {
                 ..Outcome::default()
             });
         }
-        let stored = match Stored::read(object) {
+        // A change that was our own write.
+        if let Some(at) = self
+            .writes
+            .rest(namespace, name, &object.metadata)
+            .filter(|at| *at > now)
+        {
+            return Ok(Outcome {
+                requeue_at: Some(at),
+                phase: object.phase(),
+                ..Outcome::default()
+            });
+        }
+        let stored = match Stored::read(Arc::unwrap_or_clone(object)) {
             Ok(stored) => stored,
             Err(malformed) => return self.malformed(*malformed).await,
         };
@@ -213,14 +230,14 @@ impl AnalysisReconciler {
     }
 
     /// The run as it is known.
-    async fn look(&self, namespace: &str, name: &str) -> Result<Option<Raw>, ReconcileError> {
+    async fn look(&self, namespace: &str, name: &str) -> Result<Option<Arc<Raw>>, ReconcileError> {
         let Some(cache) = &self.cache else {
-            return self.get(namespace, name).await;
+            return Ok(self.get(namespace, name).await?.map(Arc::new));
         };
         match cache.look(&(namespace.to_owned(), name.to_owned())) {
             Look::Absent => Ok(None),
-            Look::Active(run) => Ok(Some(Raw::clone(&run))),
-            Look::Finished => self.get(namespace, name).await,
+            Look::Active(run) => Ok(Some(run)),
+            Look::Finished => Ok(self.get(namespace, name).await?.map(Arc::new)),
         }
     }
 
@@ -339,7 +356,8 @@ impl AnalysisReconciler {
             let Some(newer) = newer else {
                 return Ok(Outcome::default());
             };
-            self.writes.wrote(&stored.namespace, &stored.name, &newer.metadata);
+            let version = newer.metadata.resource_version.as_deref();
+            self.writes.wrote(&stored.namespace, &stored.name, version);
             let Ok(newer) = Stored::read(newer) else { break };
             if newer.run.status == decision.status && newer.is_same_work(&stored) {
                 // It was our own write whose answer got lost.
@@ -420,7 +438,7 @@ impl AnalysisReconciler {
             Written::Conflict => return Ok(self.behind(AnalysisPhase::Unset)),
             Written::Gone => return Ok(Outcome::default()),
         }
-        self.events.publish(&reference(run), &[event]).await;
+        self.events.publish(reference(run), vec![event]).await;
         Ok(Outcome {
             phase,
             ..Outcome::default()
@@ -455,8 +473,12 @@ impl AnalysisReconciler {
                 "analysis run"
             );
         }
+        // What waits for a plugin is woken by it, too.
+        if let Some(at) = decision.wake_at.filter(|_| decision.waiting_for.is_empty()) {
+            self.writes.rests_until(&stored.namespace, &stored.name, at);
+        }
         self.events
-            .publish(&reference(&stored.run.metadata), &decision.events)
+            .publish(reference(&stored.run.metadata), decision.events)
             .await;
         Outcome {
             requeue_at: decision.wake_at,

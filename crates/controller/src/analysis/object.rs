@@ -1,20 +1,106 @@
 //! AnalysisRuns as the API server hands them out, good ones and bad ones.
 
-use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::ObjectReference,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time},
+};
 use rollcage_api::analysis::{AnalysisPhase, AnalysisRun, AnalysisRunSpec, AnalysisRunStatus};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::{Value, value::RawValue};
 
 /// An AnalysisRun as it comes. Nothing that a user can write into one makes this unreadable, and with it the answer or
 /// the list that it is in: `spec` and `status` stay text, of any shape and depth.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Wire")]
 pub(crate) struct Raw {
-    /// Always good: the API server itself reads it.
+    /// Always good: the API server itself reads it. Without `managedFields`.
     pub metadata: ObjectMeta,
+    /// Who wrote the status, and when; of `managedFields`, which are larger than the rest, nothing else is kept.
+    pub writers: Vec<(String, Timestamp)>,
+    spec: Option<Box<RawValue>>,
+    status: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    metadata: WireMeta,
     #[serde(default)]
     spec: Option<Box<RawValue>>,
     #[serde(default)]
     status: Option<Box<RawValue>>,
+}
+
+/// `ObjectMeta`, whose own reader makes trees of all that `managedFields` have.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireMeta {
+    annotations: Option<BTreeMap<String, String>>,
+    creation_timestamp: Option<Time>,
+    deletion_grace_period_seconds: Option<i64>,
+    deletion_timestamp: Option<Time>,
+    finalizers: Option<Vec<String>>,
+    generate_name: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    managed_fields: Option<Vec<Managed>>,
+    name: Option<String>,
+    namespace: Option<String>,
+    owner_references: Option<Vec<OwnerReference>>,
+    resource_version: Option<String>,
+    self_link: Option<String>,
+    uid: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Managed {
+    manager: Option<String>,
+    time: Option<Time>,
+    #[serde(rename = "fieldsV1")]
+    fields: Option<Fields>,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(rename = "f:status")]
+    status: Option<IgnoredAny>,
+}
+
+impl From<Wire> for Raw {
+    fn from(wire: Wire) -> Self {
+        let meta = wire.metadata;
+        let writers = meta.managed_fields.into_iter().flatten().filter_map(|entry| {
+            entry.fields?.status?;
+            Some((entry.manager.unwrap_or_default(), entry.time?.0))
+        });
+        Self {
+            writers: writers.collect(),
+            metadata: ObjectMeta {
+                annotations: meta.annotations,
+                creation_timestamp: meta.creation_timestamp,
+                deletion_grace_period_seconds: meta.deletion_grace_period_seconds,
+                deletion_timestamp: meta.deletion_timestamp,
+                finalizers: meta.finalizers,
+                generate_name: meta.generate_name,
+                generation: meta.generation,
+                labels: meta.labels,
+                managed_fields: None,
+                name: meta.name,
+                namespace: meta.namespace,
+                owner_references: meta.owner_references,
+                resource_version: meta.resource_version,
+                self_link: meta.self_link,
+                uid: meta.uid,
+            },
+            spec: wire.spec,
+            status: wire.status,
+        }
+    }
 }
 
 impl k8s_openapi::Resource for Raw {
@@ -86,8 +172,7 @@ impl Raw {
 
 impl Stored {
     pub fn read(object: Raw) -> Result<Self, Box<Malformed>> {
-        let mut metadata = object.metadata;
-        metadata.managed_fields = None;
+        let metadata = object.metadata;
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
         let (namespace, name) = (text(&metadata.namespace), text(&metadata.name));
         let version = text(&metadata.resource_version);

@@ -4,11 +4,15 @@
 //! `resourceVersion`: the API server refuses it when anybody wrote in between.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, Request};
 use rollcage_core::analysis::{Decision, WAITING_ANNOTATION};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{AnalysisReconciler, object::Stored};
+use super::{
+    AnalysisReconciler,
+    object::{Raw, Stored},
+};
 use crate::error::{Doing, ReconcileError};
 
 /// Who writes, as `managedFields` show it.
@@ -25,6 +29,18 @@ pub(super) enum Written {
     Gone,
     /// With this it would be larger than an object can be.
     TooLarge,
+}
+
+/// What is read of the API server's answer: the rest of the object is known.
+#[derive(Deserialize)]
+struct Answer {
+    metadata: Version,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    resource_version: Option<String>,
 }
 
 /// Whether the API server, or the store behind it, refuses an object for its size.
@@ -96,9 +112,15 @@ impl AnalysisReconciler {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        match self.api(namespace).patch(name, &params, &Patch::Merge(&patch)).await {
-            Ok(object) => {
-                self.writes.wrote(namespace, name, &object.metadata);
+        let url = <Raw as kube::Resource>::url_path(&(), Some(namespace));
+        let written = match Request::new(url).patch(name, &params, &Patch::Merge(&patch)) {
+            Ok(request) => self.client.request::<Answer>(request).await,
+            Err(error) => Err(kube::Error::BuildRequest(error)),
+        };
+        match written {
+            Ok(answer) => {
+                self.writes
+                    .wrote(namespace, name, answer.metadata.resource_version.as_deref());
                 Ok(Written::Yes)
             }
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(Written::Conflict),

@@ -55,6 +55,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// How long passes may go on when the process is told to end.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long Events may be written after that.
+const TELLING: Duration = Duration::from_secs(2);
+
 /// What others of this process work with.
 #[derive(Clone)]
 pub struct Ground {
@@ -172,6 +175,8 @@ impl Controller {
         };
         stopping.send_replace(true);
         started.scheduler.drain(GRACE).await;
+        // While the fence is open.
+        let _ = tokio::time::timeout(TELLING, started.reconciler.events_written()).await;
         fence.close();
         if let Some(elector) = started.elector {
             elector.release().await;
@@ -290,11 +295,15 @@ impl Controller {
             always.send_replace(true);
             std::future::pending().await
         });
-        let (worked, threads) = (scheduler.clone(), options.threads);
+        let (worked, works, threads) = (scheduler.clone(), reconciler.clone(), options.threads);
         parts.spawn("the workers", async move {
-            match worked.work(&reconciler, threads, leading).await {}
+            match worked.work(&works, threads, leading).await {}
         });
-        Ok(Started { scheduler, elector })
+        Ok(Started {
+            reconciler,
+            scheduler,
+            elector,
+        })
     }
 }
 
@@ -306,6 +315,7 @@ async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, 
 
 /// What is needed to end.
 struct Started {
+    reconciler: Arc<AnalysisReconciler>,
     scheduler: Arc<Scheduler>,
     elector: Option<Arc<Elector>>,
 }

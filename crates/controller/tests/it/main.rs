@@ -9,6 +9,7 @@
 
 mod client;
 mod conflicts;
+mod events;
 mod jobs;
 mod leader;
 mod malformed;

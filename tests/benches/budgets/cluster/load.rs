@@ -23,7 +23,7 @@ const RUNS: usize = 500;
 /// Runs that go on, how often each is measured, and for how long they are looked at.
 const GOING_ON: usize = 200;
 const EVERY: &str = "5s";
-const WINDOW: Duration = Duration::from_secs(30);
+const WINDOW: Duration = Duration::from_secs(20);
 
 /// How long a controller that has nothing to do is looked at.
 const REST: Duration = Duration::from_secs(10);
@@ -160,7 +160,7 @@ async fn window(plane: &ControlPlane, provider: &Provider, who: Who) -> Result<F
     site.create((0..GOING_ON).map(|index| site.run(&format!("r{index}"), Some(EVERY))))
         .await?;
     // Past the burst of their beginning.
-    sleep(Duration::from_secs(10)).await;
+    sleep(Duration::from_secs(7)).await;
     let (asked, requests) = (provider.asked(), site.requests(plane, who));
     let before = process.usage()?;
     sleep(WINDOW).await;
