@@ -55,8 +55,8 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// How long passes may go on when the process is told to end.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long Events may be written after that.
-const TELLING: Duration = Duration::from_secs(2);
+/// How long Events may be written after that: a standby waits for the lease.
+const TELLING: Duration = Duration::from_millis(500);
 
 /// What others of this process work with.
 #[derive(Clone)]
@@ -176,7 +176,10 @@ impl Controller {
         stopping.send_replace(true);
         started.scheduler.drain(GRACE).await;
         // While the fence is open.
-        let _ = tokio::time::timeout(TELLING, started.reconciler.events_written()).await;
+        let told = tokio::time::timeout(TELLING, started.reconciler.events_written()).await;
+        if told.is_err() {
+            tracing::warn!("not all Events could be written before the end");
+        }
         fence.close();
         if let Some(elector) = started.elector {
             elector.release().await;
