@@ -6,7 +6,8 @@
 //! queue -> analysis (one pass over one AnalysisRun) -> ports of rollcage-core (plugins), kube client
 //!                        |-> events (core/v1 Events)   |-> guard (never act on what is older than our own write)
 //!                        |-> jobs (batch/v1 Jobs, which measure too)
-//! a plugin's host call -> cluster (Kubernetes objects and Secrets for plugins) <- connect (which cluster, which namespace)
+//! a plugin's host call -> cluster (Kubernetes objects for plugins) <- connect (which cluster, which namespace)
+//!                      -> secrets (those that entries name, each watched) -> cluster, where they cannot be watched
 //! the configuration of a stock controller -> migrate (what would fail under ours, and what to do)
 //! Plugin objects <-> plugins (entries in, states out) <-> registry
 //! the stock controller's call -> shim (a go-plugin server) -> ports of rollcage-registry
@@ -31,6 +32,7 @@ pub mod migrate;
 pub mod plugins;
 pub mod queue;
 pub mod run;
+pub mod secrets;
 pub mod shim;
 pub mod watch;
 

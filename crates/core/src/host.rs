@@ -145,6 +145,13 @@ pub enum KubernetesError {
 pub trait Secrets: Send + Sync + fmt::Debug {
     /// All keys and values of a Secret; `None` when it does not exist.
     async fn read(&self, name: &str) -> Result<Option<BTreeMap<String, Vec<u8>>>, SecretsError>;
+
+    /// A number for what [`read`](Self::read) would give now, where that is known without asking: as long as it stays the
+    /// same, so does the Secret. `None` where only reading tells.
+    fn revision(&self, name: &str) -> Option<u64> {
+        let _ = name;
+        None
+    }
 }
 
 /// Secrets cannot be read now.
@@ -201,6 +208,41 @@ pub trait TargetGate: Send + Sync + fmt::Debug {
     fn admit(&self, target: &str) -> Result<(), Duration>;
     /// The target answered, well or badly, in time.
     fn answered(&self, target: &str);
+    /// A request ended, or was refused. `grant` is the server as the entry writes it; none, where no grant names it.
+    fn ended(&self, grant: Option<&str>, end: HttpEnd) {
+        let _ = (grant, end);
+    }
+}
+
+/// How a plugin's request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpEnd {
+    /// The server answered with this status.
+    Answered(u16),
+    /// No grant allows it.
+    Denied,
+    /// It is no request that can be sent.
+    InvalidRequest,
+    /// Its credential cannot be had.
+    Credential,
+    /// The server did not answer the last times, and was not asked.
+    Paused,
+    /// The name has no address.
+    Dns,
+    /// No connection.
+    Connect,
+    /// The handshake failed, or the certificate is not trusted.
+    Tls,
+    /// No answer in time.
+    Timeout,
+    /// More bytes than a call may send or take.
+    TooLarge,
+    /// The server broke the protocol or the connection.
+    Protocol,
+    /// The plugin, or the call, gave it up.
+    Cancelled,
+    /// The host failed.
+    Host,
 }
 
 /// A whole request.

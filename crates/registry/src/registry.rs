@@ -26,7 +26,7 @@ use crate::{
     pipeline::{Events, Load, Pipeline},
     retry::Retry,
     slot::{Serving, Slot},
-    status::Snapshot,
+    status::{Inspection, PluginStatus, Snapshot},
     supervised::Supervised,
 };
 
@@ -146,6 +146,34 @@ impl Registry {
         self.inner.snapshots.borrow().clone()
     }
 
+    /// Bytes of memory that each plugin takes now, where that is known.
+    pub fn memory(&self) -> BTreeMap<PluginId, u64> {
+        let supervision = self.inner.lock();
+        let serving = supervision.plugins.iter().filter_map(|(id, plugin)| {
+            let serving = plugin.slot.serving.load_full()?;
+            Some((id.clone(), serving))
+        });
+        let serving: Vec<_> = serving.collect();
+        drop(supervision);
+        // Of a process it is read from a file.
+        let memory = |serving: &Serving| serving.loaded.footprint.as_ref()?.memory();
+        let known = serving.into_iter();
+        known
+            .filter_map(|(id, serving)| Some((id, memory(&serving)?)))
+            .collect()
+    }
+
+    /// Everything about every plugin, for those who look for a cause.
+    pub fn inspect(&self) -> Vec<Inspection> {
+        let snapshot = self.snapshot();
+        let slots = self.inner.slots.load();
+        let of = |(id, status): (&PluginId, &Arc<PluginStatus>)| {
+            let serving = slots.get(id).and_then(|slot| slot.serving.load_full());
+            Inspection::new(status.clone(), serving.as_deref())
+        };
+        snapshot.plugins.iter().map(of).collect()
+    }
+
     /// When the next failed load is to be tried again, by the injected clock.
     pub fn next_retry(&self) -> Option<Timestamp> {
         let supervision = self.inner.lock();
@@ -168,6 +196,25 @@ impl Registry {
             inner.publish_locked(&supervision);
         }
         any
+    }
+
+    /// Begins anew the loads of these plugins that have failed, without waiting for their time: something that they need
+    /// is different now. Others are left alone.
+    pub fn load_failed_again(&self, ids: &[PluginId]) {
+        if ids.is_empty() {
+            return;
+        }
+        let inner = &self.inner;
+        let mut supervision = inner.lock();
+        for id in ids {
+            if let Some(plugin) = supervision.plugins.get_mut(id)
+                && plugin.has_failed()
+                && !plugin.is_loading()
+            {
+                inner.load(plugin);
+            }
+        }
+        inner.publish_locked(&supervision);
     }
 
     /// Returns when no load is under way.
@@ -251,6 +298,11 @@ impl PluginSource for Registry {
 }
 
 impl Inner {
+    /// The time of states.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.options.clock.now()
+    }
+
     /// Who is told of calls.
     pub(crate) fn observer(&self) -> Arc<dyn Observer> {
         self.options.observer.clone()
@@ -497,7 +549,7 @@ impl Reporter {
 
     fn install(&self, loaded: Loaded, is_stand_in: bool) {
         self.report(|registry, supervised, now| {
-            let serving = Serving::new(&self.plugin, loaded, is_stand_in, &registry.options.monotonic);
+            let serving = Serving::new(&self.plugin, loaded, is_stand_in, &registry.options);
             let installed = supervised.install(self.attempt, serving.clone(), now);
             if installed {
                 registry.watch_process(&serving);

@@ -284,6 +284,11 @@ impl Supervised {
         self.retry_at
     }
 
+    /// Whether what it wants does not serve, and its last load says why.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     pub(crate) fn is_loading(&self) -> bool {
         self.loading.is_some()
     }

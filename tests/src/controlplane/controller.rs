@@ -58,7 +58,7 @@ impl Controller {
         let mut child = Command::new(program())
             .args(["controller", "--healthzPort", "0", "--metricsPort"])
             .arg(start.metrics.unwrap_or(0).to_string())
-            .arg("--kubeconfig")
+            .args(["--debugPort", "0", "--kubeconfig"])
             .arg(&account.kubeconfig)
             .args(start.arguments)
             .env("POD_NAMESPACE", &namespace.name)
@@ -221,7 +221,7 @@ impl Namespace<'_> {
         let name = format!("{}-secrets", account.name);
         let group = "rbac.authorization.k8s.io";
         let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": names,
-                            "verbs": ["get", "list", "watch"]}]);
+                            "verbs": ["list", "watch"]}]);
         let subjects = json!([{"kind": "ServiceAccount", "name": account.name, "namespace": self.name}]);
         let role = json!({"apiGroup": group, "kind": "Role", "name": name});
         for object in [

@@ -165,7 +165,8 @@ fn grants_of_plugins_become_rules_where_they_are_meant() {
         .iter()
         .map(|right| (right.verb.as_str(), right.names.join(",")))
         .collect();
-    assert_eq!(names, [("get", "download,prom".to_owned()), ("get", String::new())]);
+    let both = "download,prom".to_owned();
+    assert_eq!(names, [("list", both.clone()), ("watch", both), ("get", String::new())]);
     assert_eq!(lines(&rights, "rollcage:rollcage-extra-0"), ["edge get /endpoints"]);
 }
 

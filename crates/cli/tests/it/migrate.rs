@@ -373,7 +373,7 @@ fn the_rights_are_those_of_the_chart() {
     };
     let manifests: BTreeSet<Right> = rights(told["manifests"].as_array().unwrap()).into_iter().collect();
     assert_eq!(added(&with), added(&manifests));
-    assert_eq!(manifests.len(), 14);
+    assert_eq!(manifests.len(), 15);
     let text = migrate(&["-f", path.to_str().unwrap(), "--offline", "--rbac"]).stdout;
     assert!(text.contains("# values of the chart\nplugins:\n"), "{text}");
     assert!(text.contains("\nkind: ClusterRoleBinding\n"), "{text}");

@@ -144,7 +144,7 @@ impl Stage {
                         "name": "own", "secretRef": {"name": "secret", "key": "key"}, "header": "x-own", "hosts": [server]
                     }]
                 }
-            }]}
+            }, {"name": "rollcage/goes", "location": "bundled://web"}]}
         })
     }
 
@@ -213,6 +213,37 @@ impl Stage {
             ])
             .trim()
             .to_owned()
+    }
+
+    /// The location that a Plugin object shows; nothing where there is none.
+    fn location_of(&self, plugin: &str) -> String {
+        let object = format!("metric-provider.{plugin}");
+        let path = "jsonpath={.spec.location}";
+        let get = ["get", "rcp", "-n", NAME, &object, "--ignore-not-found", "-o", path];
+        self.plane.kubectl(&get)
+    }
+
+    /// Somebody changes an object in the namespace of the release.
+    fn patch(&self, object: &str, patch: &Value) {
+        let patch = patch.to_string();
+        self.plane
+            .kubectl(&["patch", "-n", NAME, object, "--type=merge", "--patch", &patch]);
+    }
+
+    /// Everything that makes a controller touch Plugin objects.
+    fn touch_plugins(&self, until: impl Fn(&str, &dyn Fn() -> bool)) {
+        let (mirror, location) = ("rollcage.web", "bundled://web");
+        until("every entry has an object", &|| {
+            self.location_of(mirror) == location && !self.location_of("rollcage.goes").is_empty()
+        });
+        let elsewhere = json!({"spec": {"location": "file:///elsewhere"}});
+        self.patch("plugin.rollcage.dev/metric-provider.rollcage.web", &elsewhere);
+        until("a change by hand is put back", &|| self.location_of(mirror) == location);
+        let entries = json!({"data": {"metricProviderPlugins": "[]"}});
+        self.patch("configmap/rollcage-config", &entries);
+        until("the object goes with its entry", &|| {
+            self.location_of("rollcage.goes").is_empty()
+        });
     }
 
     fn start(&self) -> Pod {
@@ -332,6 +363,14 @@ impl Pod {
         }
     }
 
+    /// Tells it to end, and waits until it has.
+    fn terminate(&mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}\n{}", self.log.lock().unwrap());
+    }
+
     /// A line of what the kernel says about the process.
     fn status(&self, field: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -395,18 +434,13 @@ fn uses(request: &Value, right: &Right) -> bool {
         && (right.names.is_empty() || right.names.iter().any(|name| name == text("/objectRef/name")))
 }
 
-/// Rights of parts that are not there yet.
-fn is_for_later(right: &Right) -> bool {
-    right.resource.starts_with("rollcage.dev/")
-}
-
 /// What the chart renders is enough to run: probes, a measurement with both kinds of Secrets, events, clean-up. And it is not
 /// more than enough: each right was needed for something, and nothing was asked for in vain.
 #[test]
 fn it_runs_as_rendered_with_exactly_these_rights() {
     let Some(stage) = stage() else { return };
     stage.install();
-    let pod = stage.start();
+    let mut pod = stage.start();
     for (field, wanted) in [
         ("Uid", "65532 65532 65532 65532"),
         ("Gid", "65532 65532 65532 65532"),
@@ -443,16 +477,17 @@ fn it_runs_as_rendered_with_exactly_these_rights() {
             .kubectl(&["get", "events", "-n", "shop", "-o", "jsonpath={.items[*].reason}"])
     };
     pod.until("there is an Event", || events().contains("AnalysisRunSuccessful"));
+    stage.touch_plugins(|what, is| pod.until(what, is));
     // What a volume of the pod holds is the pod's alone.
     let log = pod.log.lock().unwrap().clone();
     assert!(!log.contains("the-secret-of"), "{log}");
 
     // A watch is noted when it ends.
-    drop(pod);
+    pod.terminate();
     let given = rights(&stage.helm.objects(&stage.values()));
     let unused = || -> Vec<&Right> {
         let requests = requests(&stage.plane);
-        let not_used = |right: &&Right| !is_for_later(right) && !requests.iter().any(|request| uses(request, right));
+        let not_used = |right: &&Right| !requests.iter().any(|request| uses(request, right));
         given.iter().filter(not_used).collect()
     };
     let started = Instant::now();
@@ -501,7 +536,8 @@ fn missing_rights_are_found_before_they_are_missed() {
         .plane
         .kubectl(&["delete", "rolebinding", "rollcage-own", "-n", NAME]);
     wanted(json!([
-        "the account rollcage/rollcage may not get secrets \"secret\" in rollcage"
+        "the account rollcage/rollcage may not list secrets \"secret\" in rollcage",
+        "the account rollcage/rollcage may not watch secrets \"secret\" in rollcage"
     ]));
 }
 
@@ -516,17 +552,22 @@ mod slow {
         stage.install();
         let objects = stage.helm.objects(&stage.values());
         let given = rights(&objects);
-        let needed = given.iter().filter(|right| !is_for_later(right));
-        for (number, right) in needed.enumerate() {
+        let entries = objects.iter().find(|object| object["kind"] == "ConfigMap").unwrap();
+        for (number, right) in given.iter().enumerate() {
             roles(&stage, &without(&objects, right));
+            // As it was before it was touched.
+            stage.apply(entries);
+            stage
+                .plane
+                .kubectl(&["delete", "plugins.rollcage.dev", "-n", NAME, "--all"]);
             // Made anew each time, and held by nobody.
             stage.plane.kubectl(&["delete", "leases", "-n", NAME, "--all"]);
-            let pod = stage.start();
+            let mut pod = stage.start();
             // A run is read anew before it is deleted.
             let goes = matches!(right.verb.as_str(), "get" | "delete");
             stage.run_of(&format!("run-{number}"), goes);
             stage.run_with_job(&format!("job-{number}"));
-            let resource = right.resource.rsplit('/').next().unwrap();
+            let (group, resource) = right.resource.split_once('/').unwrap();
             let said = format!("cannot {} resource \"{resource}\"", right.verb);
             let told = |pod: &Pod| {
                 let in_status = stage
@@ -535,9 +576,41 @@ mod slow {
                 // In a status the quotes are escaped.
                 pod.log.lock().unwrap().replace('\\', "").contains(&said) || in_status.replace('\\', "").contains(&said)
             };
-            pod.until(&format!("{said:?} is said"), || told(&pod));
+            if group == "rollcage.dev" {
+                touch(&stage, &pod, &right.verb, || told(&pod));
+            }
             assert_eq!(pod.probe("/healthz"), Some(200), "{right:?}");
+            if (group, right.verb.as_str()) == ("rollcage.dev", "get") {
+                pod.terminate();
+            }
+            pod.until(&format!("{said:?} is said"), || told(&pod));
             stage.plane.kubectl(&["delete", "analysisruns", "-n", "shop", "--all"]);
+        }
+    }
+
+    /// What is needed for a verb on Plugin objects to be missed.
+    fn touch(stage: &Stage, pod: &Pod, verb: &str, is_told: impl Fn() -> bool) {
+        let is_there = || !stage.location_of("rollcage.goes").is_empty() || is_told();
+        pod.until("there is an object, or nobody may make one", is_there);
+        if stage.location_of("rollcage.goes").is_empty() {
+            return;
+        }
+        match verb {
+            "patch" => {
+                let elsewhere = json!({"spec": {"location": "file:///elsewhere"}});
+                stage.patch("plugin.rollcage.dev/metric-provider.rollcage.web", &elsewhere);
+            }
+            "delete" => stage.patch(
+                "configmap/rollcage-config",
+                &json!({"data": {"metricProviderPlugins": "[]"}}),
+            ),
+            // Of a replica that ends, its own entry has to be there.
+            "get" => pod.until("its state is shown", || {
+                let path = "jsonpath={.items[*].status.replicas[*].name}";
+                let shown = stage.plane.kubectl(&["get", "rcp", "-n", NAME, "-o", path]);
+                shown.contains("rollcage-0")
+            }),
+            _ => {}
         }
     }
 

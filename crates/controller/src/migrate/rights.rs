@@ -15,6 +15,9 @@ use super::{Probe, Situation, analyses, of_kinds, text};
 /// What `*` among the verbs of a grant stands for.
 const VERBS: [&str; 6] = ["create", "delete", "get", "list", "patch", "update"];
 
+/// What it does with Secrets that entries name.
+const WATCHES: [&str; 2] = ["list", "watch"];
+
 /// One rule of a role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,7 +41,7 @@ pub struct Rights {
     pub cluster: Vec<Rule>,
     /// By namespace.
     pub namespaces: BTreeMap<String, Vec<Rule>>,
-    /// Secrets of the controller's own namespace, which it gets by name.
+    /// Secrets of the controller's own namespace, which it watches by name.
     pub secrets: BTreeSet<String>,
     /// Namespaces in which arguments of analyses come from Secrets.
     pub analysis_secret_namespaces: BTreeSet<String>,
@@ -155,9 +158,10 @@ impl Rights {
         let cluster = self.cluster.iter().map(|rule| (String::new(), rule.clone()));
         let namespaces = self.namespaces.iter();
         let namespaces = namespaces.flat_map(|(place, rules)| rules.iter().map(|rule| (place.clone(), rule.clone())));
-        let named = self.secrets.iter().map(|name| (self.account.0.clone(), secret(name)));
+        let named = self.secrets.iter();
+        let named = named.map(|name| (self.account.0.clone(), secrets(&WATCHES, Some(name))));
         let secrets = self.analysis_secret_namespaces.iter();
-        let secrets = secrets.map(|place| (place.clone(), secret("")));
+        let secrets = secrets.map(|place| (place.clone(), self::secrets(&["get"], None)));
         cluster.chain(namespaces).chain(named).chain(secrets).collect()
     }
 
@@ -185,7 +189,7 @@ impl Rights {
         }
         if !self.secrets.is_empty() {
             let secrets = json!([{
-                "apiGroups": [""], "resources": ["secrets"], "resourceNames": self.secrets, "verbs": ["get"]
+                "apiGroups": [""], "resources": ["secrets"], "resourceNames": self.secrets, "verbs": WATCHES
             }]);
             role(Some(namespace), "plugin-secrets", secrets);
         }
@@ -226,14 +230,11 @@ fn written(entry: &PluginEntry) -> Value {
     )
 }
 
-fn secret(name: &str) -> Rule {
+fn secrets(verbs: &[&str], name: Option<&String>) -> Rule {
     Rule {
         api_groups: vec![String::new()],
         resources: vec!["secrets".to_owned()],
-        verbs: vec!["get".to_owned()],
-        resource_names: Some(name.to_owned())
-            .filter(|name| !name.is_empty())
-            .into_iter()
-            .collect(),
+        verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
+        resource_names: name.into_iter().cloned().collect(),
     }
 }

@@ -14,6 +14,7 @@
 //! starts and stays up whatever the API server, a plugin or a download does; only a port that is taken, or a cache folder that
 //! cannot be used, ends it. Probes depend on nothing outside of the process.
 
+mod debug;
 mod health;
 mod observe;
 mod options;
@@ -47,6 +48,7 @@ use crate::{
     config::Settings,
     leader::Elector,
     metrics::{self, Metrics},
+    secrets::WatchedSecrets,
 };
 
 /// How long a process that was told to end waits for what holds [`Ground::farewell`].
@@ -211,9 +213,10 @@ impl Controller {
         let cluster =
             Cluster::new(clients.plugins.clone(), options.namespace.clone()).limited(clients.plugin_rate.clone());
         let cluster = Arc::new(cluster);
+        let secrets = WatchedSecrets::new(clients.own.clone(), &options.namespace, cluster.clone());
         let host = HostServices {
-            kubernetes: cluster.clone(),
-            secrets: cluster,
+            kubernetes: cluster,
+            secrets: Arc::new(secrets.clone()),
             ..HostServices::without_cluster()
         };
         let registry = match opening.await {
@@ -222,9 +225,17 @@ impl Controller {
             Err(error) => return Err(Ended::Open(error.to_string())),
         };
         {
-            let (counted, states) = (self.metrics.clone(), registry.watch());
-            parts.spawn("the server of metrics", metrics::serve(metrics, counted, states));
+            let (counted, shown) = (self.metrics.clone(), registry.clone());
+            parts.spawn("the server of metrics", metrics::serve(metrics, counted, shown));
         }
+        if let Some(address) = options.debug {
+            parts.spawn("the debug page", debug::serve(address, registry.clone()));
+        }
+        let named = registry.clone();
+        parts.spawn(
+            "the watches of Secrets",
+            async move { match secrets.serve(&named).await {} },
+        );
         let settings = Arc::new(Settings::new(registry.clone()));
         let configured = settings.configured();
         let (own, namespace) = (clients.own.clone(), options.namespace.clone());

@@ -22,4 +22,5 @@ mod simulation;
 mod ttl;
 mod verdicts;
 mod waiting;
+mod watched_secrets;
 mod world;

@@ -19,7 +19,7 @@ use super::{
     target::Target,
 };
 
-/// A value is read again after this time, so that a rotated secret is used soon.
+/// A value whose Secret nobody watches is read again after this time, so that a rotated one is used soon.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// A value that cannot be read again is used for this long, so that an API server's restart stops no measurement.
@@ -54,6 +54,18 @@ struct Cached {
     header: HeaderValue,
     shapes: Arc<[String]>,
     read_at: Instant,
+    /// What it is out of, where Secrets are watched.
+    revision: Option<u64>,
+}
+
+impl Cached {
+    /// Whether the Secret need not be read again; `revision` is that of now.
+    fn is_current(&self, revision: Option<u64>) -> bool {
+        match revision {
+            Some(_) => self.revision == revision,
+            None => self.read_at.elapsed() < FRESH,
+        }
+    }
 }
 
 impl std::fmt::Debug for Cached {
@@ -133,10 +145,12 @@ impl Credentials {
 
     async fn read(&self, credential: &Credential) -> Result<Cached, String> {
         let mut cached = credential.cached.lock().await;
-        if let Some(cached) = cached.as_ref().filter(|cached| cached.read_at.elapsed() < FRESH) {
+        let SecretKeyRef { name, key, .. } = &credential.secret;
+        // Before it is read: what changes in between is read once more.
+        let revision = self.secrets.revision(name);
+        if let Some(cached) = cached.as_ref().filter(|cached| cached.is_current(revision)) {
             return Ok(cached.clone());
         }
-        let SecretKeyRef { name, key, .. } = &credential.secret;
         let data = match self.secrets.read(name).await {
             Ok(Some(data)) => data,
             Ok(None) => {
@@ -163,6 +177,7 @@ impl Credentials {
             header,
             shapes: shapes(value).into(),
             read_at: Instant::now(),
+            revision,
         };
         self.remember(credential, &fresh.shapes);
         *cached = Some(fresh.clone());

@@ -55,6 +55,51 @@ async fn a_credential_goes_to_its_servers_and_to_no_other() {
     );
 }
 
+/// Secrets that somebody watches.
+#[derive(Debug, Default)]
+struct Watched {
+    kept: Kept,
+    revision: std::sync::atomic::AtomicU64,
+}
+
+#[async_trait::async_trait]
+impl rollcage_core::host::Secrets for Watched {
+    async fn read(
+        &self,
+        name: &str,
+    ) -> Result<Option<std::collections::BTreeMap<String, Vec<u8>>>, rollcage_core::host::SecretsError> {
+        self.kept.read(name).await
+    }
+
+    fn revision(&self, _: &str) -> Option<u64> {
+        Some(self.revision.load(std::sync::atomic::Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn a_watched_value_is_read_when_it_changes_and_then_counts_at_once() {
+    let server = Server::echo().await;
+    let watched = Arc::new(Watched::default());
+    watched.kept.set("prom", "first");
+    let permissions = Permissions {
+        credentials: vec![credential("prom", "X-Token", &[server_of(&server)])],
+        ..http(vec![server.grant("127.0.0.1")])
+    };
+    let secrets = watched.clone();
+    let egress = egress(&permissions, &HostServices { secrets, ..host() }, Arc::default());
+    for _ in 0..3 {
+        send(&egress, get(server.url("127.0.0.1"))).await.unwrap();
+    }
+    assert_eq!(watched.kept.reads(), 1);
+    watched.kept.set("prom", "second");
+    watched.revision.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    send(&egress, get(server.url("127.0.0.1"))).await.unwrap();
+    assert_eq!(watched.kept.reads(), 2);
+    let requests = server.requests();
+    assert!(requests[2].contains("x-token: first\r\n"), "{requests:?}");
+    assert!(requests[3].contains("x-token: second\r\n"), "{requests:?}");
+}
+
 #[tokio::test]
 async fn an_answer_never_holds_the_value() {
     let shapes = [
