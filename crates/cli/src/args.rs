@@ -168,6 +168,9 @@ pub struct ControllerArgs {
         default_value_t = 8090
     )]
     pub metrics_port: u16,
+    /// Port of /debug/plugins, on 127.0.0.1 only; 0: none.
+    #[arg(long = "debugPort", value_name = "PORT", default_value_t = 8091)]
+    pub debug_port: u16,
     /// Least important lines that are logged.
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     pub loglevel: LogLevel,

@@ -136,6 +136,17 @@ impl NativePlugin {
         self.process.pid()
     }
 
+    /// Bytes of memory that its process holds now; nothing once it has ended.
+    pub fn memory(&self) -> Option<u64> {
+        if self.exit().is_some() {
+            return None;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kib: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib.saturating_mul(1024))
+    }
+
     /// How its threads and processes are limited.
     pub fn task_limit(&self) -> &TaskLimit {
         &self.tasks

@@ -189,6 +189,9 @@ impl Entered {
     /// What the end of the call says of the plugin and of the servers that it called.
     pub(crate) fn learn<T>(mut self, result: Result<T, CallError>) -> Result<T, CallError> {
         let serving = &self.held.serving;
+        if let Err(CallError::Fault(fault)) = &result {
+            serving.faults.note(self.registry.now(), fault);
+        }
         let verdict = judge(&result);
         if verdict == Verdict::Nothing {
             return result;

@@ -49,11 +49,11 @@ mod testing;
 
 pub use circuit::{BreakerState, FIRST_PAUSE};
 pub use config::{Bundled, ConfigFile, ConfigMap, ConfigMaps};
-pub use loader::{Loaded, Loader, Plugin, Port, Process, Progress, Runtime, Stage};
+pub use loader::{Footprint, Loaded, Loader, Plugin, Port, Process, Progress, Runtime, Stage};
 pub use monotonic::{Monotonic, SystemMonotonic};
 pub use native::{NATIVE_CONTRACT, NativeHost};
 pub use observe::{CallOutcome, CallReport, Observer, Unobserved};
 pub use plugin_loader::{PluginLoader, Program};
 pub use registry::{Options, Registry};
 pub use retry::Retry;
-pub use status::{PluginState, PluginStatus, Snapshot};
+pub use status::{Ended, InService, Inspection, PluginState, PluginStatus, Snapshot};

@@ -78,8 +78,20 @@ pub struct Loaded {
     pub contract: String,
     /// The process that it runs in, where it has one of its own.
     pub process: Option<Arc<dyn Process>>,
+    /// What it takes of the machine, where that is known.
+    pub footprint: Option<Arc<dyn Footprint>>,
     /// How to call it. Dropping the last clone ends what is behind it.
     pub port: Port,
+}
+
+/// What a plugin takes of the machine now. It does not keep a process going.
+pub trait Footprint: Send + Sync + fmt::Debug {
+    /// Bytes of memory: of all instances of a component, or of a process.
+    fn memory(&self) -> Option<u64>;
+    /// Instances that wait for a call.
+    fn idle_instances(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// A process behind a port, which may end by itself. It does not keep the process going: the port does.

@@ -1,6 +1,11 @@
 //! Native plugins: executables as they are, started again when they end.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Weak},
+};
 
 use async_trait::async_trait;
 use rollcage_api::plugin::PluginKind;
@@ -13,7 +18,7 @@ use rollcage_store::Executable;
 
 use crate::{
     config::ConfigFile,
-    loader::{Loaded, Plugin, Port, Process, Runtime},
+    loader::{Footprint, Loaded, Plugin, Port, Process, Runtime},
 };
 
 /// The contract of a native plugin: go-plugin's protocol with Argo's messages, version 1.
@@ -127,6 +132,7 @@ impl NativeHost {
                 executable: executable.clone(),
                 ended: service.ended(),
             })),
+            footprint: Some(Arc::new(Resident(Arc::downgrade(&service)))),
             port: match plugin.id.kind {
                 PluginKind::MetricProvider => Port::MetricProvider(Arc::new(NativeMetricProvider::new(service))),
                 PluginKind::TrafficRouter => Port::TrafficRouter(Arc::new(NativeTrafficRouter::new(service))),
@@ -139,6 +145,16 @@ impl NativeHost {
 /// What is said of a native plugin where there are to be none.
 pub(crate) fn switched_off(plugin: &Plugin) -> Box<Fault> {
     Box::new(StartError::Off.fault(&plugin.id))
+}
+
+/// What a plugin's process takes.
+#[derive(Debug)]
+struct Resident(Weak<Service>);
+
+impl Footprint for Resident {
+    fn memory(&self) -> Option<u64> {
+        self.0.upgrade()?.plugin().memory()
+    }
 }
 
 /// A plugin's process. It does not keep the plugin going: its port does.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rollcage_core::{CallError, FaultKind, PluginId};
+use rollcage_core::{CallError, FaultKind, PluginId, host::HttpEnd};
 
 use crate::loader::Stage;
 
@@ -20,6 +20,12 @@ pub trait Observer: Send + Sync + fmt::Debug {
     /// A stage of a load ended, well or badly, after this long.
     fn stage(&self, plugin: &PluginId, stage: Stage, took: Duration) {
         let _ = (plugin, stage, took);
+    }
+
+    /// A request of a call ended, or was refused. `grant` is the server as the entry writes it; none, where no grant
+    /// names it.
+    fn http(&self, plugin: &PluginId, grant: Option<&str>, end: HttpEnd) {
+        let _ = (plugin, grant, end);
     }
 }
 

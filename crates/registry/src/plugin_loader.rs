@@ -9,7 +9,7 @@ use rollcage_sandbox::{Component, Sandbox, WasmPlugin};
 use rollcage_store::{Executable, Fetched, Identity, Origin, Store, Transfer, identify};
 
 use crate::{
-    loader::{Loaded, Loader, Plugin, Port, Progress, Runtime, Stage},
+    loader::{Footprint, Loaded, Loader, Plugin, Port, Progress, Runtime, Stage},
     native::{NativeHost, switched_off},
 };
 
@@ -121,6 +121,7 @@ impl Loader for PluginLoader {
             runtime: Runtime::Wasm,
             contract: component.contract().to_owned(),
             process: None,
+            footprint: Some(made.clone()),
             port: port(&made).ok_or_else(|| {
                 // Every kind has a port.
                 let cause = format!("a {} without a port", component.kind());
@@ -156,6 +157,16 @@ impl Loader for PluginLoader {
             return Ok(());
         }
         self.store.forget(id).await
+    }
+}
+
+impl Footprint for WasmPlugin {
+    fn memory(&self) -> Option<u64> {
+        Some(self.memory())
+    }
+
+    fn idle_instances(&self) -> Option<usize> {
+        Some(self.warm_instances())
     }
 }
 

@@ -14,7 +14,8 @@ use crate::{
     breaker::Breaker,
     circuit::Rules,
     loader::{Loaded, Plugin, Runtime},
-    monotonic::Monotonic,
+    registry::Options,
+    status::Faults,
     targets::Targets,
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct Serving {
     pub(crate) admission: Arc<Admission>,
     pub(crate) breaker: Breaker,
     pub(crate) targets: Arc<Targets>,
+    /// The last ends of calls by a fault.
+    pub(crate) faults: Faults,
     /// The bytes are older than what the entry wants.
     pub(crate) is_stand_in: bool,
     /// When it began to serve, by real time.
@@ -35,7 +38,9 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    pub(crate) fn new(plugin: &Plugin, loaded: Loaded, is_stand_in: bool, time: &Arc<dyn Monotonic>) -> Arc<Self> {
+    pub(crate) fn new(plugin: &Plugin, loaded: Loaded, is_stand_in: bool, options: &Options) -> Arc<Self> {
+        let time = &options.monotonic;
+        let told = (plugin.id.clone(), options.observer.clone());
         let limits = match loaded.runtime {
             Runtime::Wasm => Limits::wasm(&plugin.entry.limits),
             Runtime::Native => Limits::native(&plugin.entry.limits),
@@ -48,7 +53,8 @@ impl Serving {
             deadline: limits.deadline,
             admission: Admission::new(limits.concurrency, limits.queue),
             breaker: Breaker::new(rules, limits.deadline, time.clone()),
-            targets: Arc::new(Targets::new(rules, limits.deadline, time.clone())),
+            targets: Arc::new(Targets::new(rules, limits.deadline, time.clone(), told)),
+            faults: Faults::default(),
             is_stand_in,
             since: time.now(),
         })

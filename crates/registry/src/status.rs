@@ -1,6 +1,9 @@
 //! What people and other rooms may know of every plugin, as one snapshot.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jiff::Timestamp;
 use rollcage_api::plugin::PluginEntry;
@@ -11,6 +14,7 @@ use crate::{
     circuit::BreakerState,
     config::{Judged, Source},
     loader::{Runtime, Stage},
+    slot::Serving,
 };
 
 /// A plugin's state.
@@ -118,5 +122,87 @@ impl Snapshot {
     /// Whether no load is under way.
     pub fn is_settled(&self) -> bool {
         self.plugins.values().all(|plugin| plugin.loading.is_none())
+    }
+}
+
+/// Faults of calls that are kept.
+const FAULTS: usize = 10;
+
+/// The last ends of calls by a fault, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<VecDeque<Ended>>);
+
+impl Faults {
+    pub(crate) fn note(&self, time: Timestamp, fault: &Fault) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= FAULTS {
+            kept.pop_front();
+        }
+        let fault = fault.clone();
+        kept.push_back(Ended { time, fault });
+    }
+
+    fn all(&self) -> Vec<Ended> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().cloned().collect()
+    }
+}
+
+/// A call that ended by a fault.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ended {
+    /// When, by the injected clock.
+    pub time: Timestamp,
+    /// How.
+    pub fault: Fault,
+}
+
+/// All that can be said of a plugin at one moment. Texts are those of faults, where secrets are masked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inspection {
+    /// How it is.
+    #[serde(flatten)]
+    pub status: Arc<PluginStatus>,
+    /// What serves, if anything does.
+    pub serving: Option<InService>,
+}
+
+/// What serves.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InService {
+    /// Calls under way.
+    pub running: usize,
+    /// Calls that wait for their turn.
+    pub waiting: usize,
+    /// Bytes of memory, where known.
+    pub memory: Option<u64>,
+    /// Instances that wait for a call, where they are kept.
+    pub idle_instances: Option<usize>,
+    /// Milliseconds until the breaker lets a call pass; none where calls pass.
+    pub refuses_for_ms: Option<u64>,
+    /// Servers that are not asked now, because they did not answer in time.
+    pub paused_servers: Vec<String>,
+    /// The last calls that ended by a fault, oldest first.
+    pub faults: Vec<Ended>,
+}
+
+impl Inspection {
+    pub(crate) fn new(status: Arc<PluginStatus>, serving: Option<&Serving>) -> Self {
+        let serving = serving.map(|serving| {
+            let (running, waiting) = serving.admission.load();
+            let footprint = serving.loaded.footprint.as_ref();
+            let left = serving.breaker.refuses();
+            InService {
+                running,
+                waiting,
+                memory: footprint.and_then(|footprint| footprint.memory()),
+                idle_instances: footprint.and_then(|footprint| footprint.idle_instances()),
+                refuses_for_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+                paused_servers: serving.targets.paused(),
+                faults: serving.faults.all(),
+            }
+        });
+        Self { status, serving }
     }
 }

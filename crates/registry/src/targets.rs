@@ -6,11 +6,15 @@ use std::{
     time::Duration,
 };
 
-use rollcage_core::host::TargetGate;
+use rollcage_core::{
+    PluginId,
+    host::{HttpEnd, TargetGate},
+};
 
 use crate::{
-    circuit::{Circuit, Rules},
+    circuit::{BreakerState, Circuit, Rules},
     monotonic::Monotonic,
+    observe::Observer,
 };
 
 /// Targets remembered at most. A target is remembered only after a whole deadline was spent waiting for it.
@@ -24,15 +28,23 @@ pub(crate) struct Targets {
     lease: Duration,
     time: Arc<dyn Monotonic>,
     circuits: Mutex<BTreeMap<String, Circuit>>,
+    /// Who is told of the plugin's requests.
+    told: (PluginId, Arc<dyn Observer>),
 }
 
 impl Targets {
-    pub(crate) fn new(rules: Rules, lease: Duration, time: Arc<dyn Monotonic>) -> Self {
+    pub(crate) fn new(
+        rules: Rules,
+        lease: Duration,
+        time: Arc<dyn Monotonic>,
+        told: (PluginId, Arc<dyn Observer>),
+    ) -> Self {
         Self {
             rules,
             lease,
             time,
             circuits: Mutex::default(),
+            told,
         }
     }
 
@@ -51,6 +63,16 @@ impl Targets {
             .or_insert_with(|| Circuit::new(self.rules));
         let ticket = circuit.present();
         circuit.fault(ticket, now)
+    }
+
+    /// Those that are not asked now, or only once in a while.
+    pub(crate) fn paused(&self) -> Vec<String> {
+        let now = self.time.now();
+        let circuits = self.lock();
+        let paused = circuits
+            .iter()
+            .filter(|(_, circuit)| circuit.state(now) != BreakerState::Closed);
+        paused.map(|(target, _)| target.clone()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Circuit>> {
@@ -72,19 +94,31 @@ impl TargetGate for Targets {
             circuit.success(ticket);
         }
     }
+
+    fn ended(&self, grant: Option<&str>, end: HttpEnd) {
+        let (plugin, observer) = &self.told;
+        observer.http(plugin, grant, end);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use rollcage_api::plugin::BreakerEntry;
 
+    use rollcage_api::plugin::PluginKind;
+
     use super::*;
-    use crate::testing::FakeMonotonic;
+    use crate::{observe::Unobserved, testing::FakeMonotonic};
 
     fn targets() -> (Targets, Arc<FakeMonotonic>) {
         let time = Arc::new(FakeMonotonic::default());
         let rules = Rules::from(&BreakerEntry::default());
-        (Targets::new(rules, Duration::from_mins(1), time.clone()), time)
+        let id = PluginId {
+            kind: PluginKind::Step,
+            name: "a/b".to_owned(),
+        };
+        let told: (_, Arc<dyn Observer>) = (id, Arc::new(Unobserved));
+        (Targets::new(rules, Duration::from_mins(1), time.clone(), told), time)
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! Limits on what an instance takes of the machine's memory.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use rollcage_api::ByteSize;
 use rollcage_core::FaultKind;
 use wasmtime::ResourceLimiter;
@@ -20,6 +25,28 @@ pub(crate) struct Limiter {
     total: usize,
     added: usize,
     peak: usize,
+    /// Of all instances of the plugin.
+    held: Held,
+}
+
+/// Bytes of linear memory that a plugin's instances hold now. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held(Arc<AtomicU64>);
+
+impl Held {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, bytes: usize) {
+        self.0
+            .fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn take(&self, bytes: usize) {
+        self.0
+            .fetch_sub(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
 }
 
 impl Limiter {
@@ -35,12 +62,20 @@ impl Limiter {
             total: 0,
             added: 0,
             peak: 0,
+            held: policy.held.clone(),
         }
     }
 
     /// Largest sum of the linear memories so far, in bytes.
     pub(crate) fn peak(&self) -> u64 {
         u64::try_from(self.peak).unwrap_or(u64::MAX)
+    }
+}
+
+/// The instance is gone, and its memories with it.
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.held.take(self.total);
     }
 }
 
@@ -64,13 +99,16 @@ impl ResourceLimiter for Limiter {
         }
         self.added = added;
         self.total = total;
+        self.held.add(added);
         self.peak = self.peak.max(total);
         Ok(true)
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         tracing::debug!("memory did not grow: {error:#}");
-        self.total = self.total.saturating_sub(std::mem::take(&mut self.added));
+        let added = std::mem::take(&mut self.added).min(self.total);
+        self.total -= added;
+        self.held.take(added);
         Ok(())
     }
 

@@ -198,6 +198,11 @@ impl WasmPlugin {
         self.inner.warm.len()
     }
 
+    /// Bytes of linear memory that its instances hold now, idle ones included.
+    pub fn memory(&self) -> u64 {
+        self.inner.policy.held.bytes()
+    }
+
     pub(crate) fn policy(&self) -> &Policy {
         &self.inner.policy
     }

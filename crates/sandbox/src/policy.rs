@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use crate::{
     config::{Ceilings, SandboxConfig},
     egress::{Egress, Names},
+    limiter::Held,
 };
 
 /// Everything about a plugin that stays the same from call to call.
@@ -22,6 +23,8 @@ pub(crate) struct Policy {
     pub(crate) host: HostServices,
     pub(crate) egress: Egress,
     pub(crate) ceilings: Ceilings,
+    /// Memory of all instances under this policy, and under the bare one.
+    pub(crate) held: Held,
 }
 
 impl Policy {
@@ -41,6 +44,7 @@ impl Policy {
             egress: egress(id, &entry.permissions, &host, config.names.clone())?,
             host,
             ceilings: config.ceilings,
+            held: Held::default(),
         })
     }
 
@@ -60,6 +64,7 @@ impl Policy {
             permissions,
             host,
             ceilings: self.ceilings,
+            held: self.held.clone(),
         })
     }
 }

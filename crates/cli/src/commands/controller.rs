@@ -1,6 +1,11 @@
 //! `rollcage controller`.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use rollcage_controller::{
     client::{ClientOptions, Rate, WRITE},
@@ -65,6 +70,7 @@ pub async fn run(args: ControllerArgs, cache_dir: Option<PathBuf>) -> Result<(),
         threads: args.analysis_threads,
         healthz: SocketAddr::from(([0, 0, 0, 0], args.healthz_port)),
         metrics: SocketAddr::from(([0, 0, 0, 0], args.metrics_port)),
+        debug: (args.debug_port != 0).then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, args.debug_port))),
         pod,
         warmup: args.leader_warmup.0,
         strict: args.strict_plugins,

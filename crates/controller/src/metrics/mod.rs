@@ -1,10 +1,10 @@
 //! `/metrics`: what operators count and watch.
 //!
 //! ```text
-//! registry: calls, stages of loads ─┐
-//! cluster: requests of plugins ─────┼─> Metrics ── text of Prometheus <── GET /metrics
-//! passes over objects ──────────────┘      ^
-//! registry: states, at the time of asking ─┘
+//! registry: calls, their requests, stages of loads ─┐
+//! cluster: requests of plugins to Kubernetes ────────┼─> Metrics ── text of Prometheus <── GET /metrics
+//! passes over objects ───────────────────────────────┘      ^
+//! registry: states and memory, at the time of asking ─┘
 //! ```
 //!
 //! Names are Argo Rollouts' where the meaning is the same, else `rollcage_*`. Labels hold what operators and the API server
@@ -17,11 +17,11 @@ mod plugins;
 mod requests;
 mod serve;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, time::Instant};
 
 use prometheus::{IntGauge, Opts, Registry as Families, TextEncoder, proto::MetricFamily};
+use rollcage_core::PluginId;
 use rollcage_registry::Snapshot;
-use tokio::sync::watch;
 
 pub use self::serve::{CONTENT_TYPE, serve};
 use self::{objects::Objects, own::Own, plugins::Plugins, requests::Requests};
@@ -65,13 +65,13 @@ impl Metrics {
         })
     }
 
-    /// The text for Prometheus, with the plugins' states of now.
-    pub fn text(&self, states: &Snapshot) -> Result<String, Error> {
+    /// The text for Prometheus, with the plugins' states and memory of now.
+    pub fn text(&self, states: &Snapshot, memory: &Memory) -> Result<String, Error> {
         let mut families = self.process.gather();
         families.extend(self.own.gather());
         families.extend(self.objects.gather(Instant::now()));
         families.extend(self.requests.gather(states));
-        families.extend(self.plugins.gather(states)?);
+        families.extend(self.plugins.gather(states, memory)?);
         let mut text = String::new();
         TextEncoder::new().encode_utf8(&merged(families), &mut text)?;
         Ok(text)
@@ -100,5 +100,5 @@ fn merged(families: Vec<MetricFamily>) -> Vec<MetricFamily> {
     merged.into_values().collect()
 }
 
-/// The states of the plugins, as the registry publishes them.
-pub type States = watch::Receiver<Arc<Snapshot>>;
+/// Bytes of memory by plugin.
+pub type Memory = BTreeMap<PluginId, u64>;

@@ -1,20 +1,22 @@
 //! What is counted of plugins. Each has families of its own, so that they go with it.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
+use axum::http::StatusCode;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry as Families,
     proto::MetricFamily,
 };
 use rollcage_api::plugin::PluginKind;
-use rollcage_core::PluginId;
+use rollcage_core::{PluginId, host::HttpEnd};
 use rollcage_registry::{BreakerState, CallOutcome, CallReport, Observer, PluginState, Snapshot, Stage};
 
-use super::{Error, Metrics};
+use super::{Error, Memory, Metrics};
 
 /// Seconds of calls: from a call that only computes to the default deadlines.
 const CALLS: [f64; 12] = [
@@ -50,6 +52,8 @@ struct OfPlugin {
     loads: HistogramVec,
     states: IntGaugeVec,
     breaker: IntGauge,
+    memory: IntGauge,
+    http: IntCounterVec,
 }
 
 impl OfPlugin {
@@ -75,6 +79,11 @@ impl OfPlugin {
             calls: counter("calls_total", "Calls that ended, by how", &["method", "outcome"])?,
             durations: of_method("call_duration", "Time of calls, waiting included", &CALLS, "method")?,
             queue: Histogram::with_opts(seconds("queue", "Time that calls waited for their turn", &CALLS))?,
+            http: counter(
+                "http_requests_total",
+                "Requests of calls, by how they ended",
+                &["host", "code"],
+            )?,
             faults: counter("faults_total", "Calls that ended with a fault", &["fault"])?,
             loads: of_method("load", "Time of the phases of loads", &LOADS, "phase")?,
             states: IntGaugeVec::new(
@@ -85,11 +94,16 @@ impl OfPlugin {
                 "rollcage_plugin_breaker_open",
                 "Whether calls are refused, or let through one by one, because too many ended with faults",
             )?,
+            memory: IntGauge::new(
+                "rollcage_plugin_memory_bytes",
+                "Memory of the plugin's instances, idle ones included, or of its process",
+            )?,
             families,
         };
         made.families.register(Box::new(made.queue.clone()))?;
         made.families.register(Box::new(made.states.clone()))?;
         made.families.register(Box::new(made.breaker.clone()))?;
+        made.families.register(Box::new(made.memory.clone()))?;
         Ok(made)
     }
 }
@@ -113,6 +127,32 @@ fn state(of: PluginState) -> &'static str {
         PluginState::Degraded => "Degraded",
         PluginState::Unavailable => "Unavailable",
     }
+}
+
+/// A status that is a known one, else its class: servers may answer with any number.
+fn code(of: HttpEnd) -> Cow<'static, str> {
+    Cow::Borrowed(match of {
+        HttpEnd::Answered(status) => {
+            let known = StatusCode::from_u16(status).is_ok_and(|status| status.canonical_reason().is_some());
+            return Cow::Owned(if known {
+                status.to_string()
+            } else {
+                format!("{}xx", (status / 100).min(9))
+            });
+        }
+        HttpEnd::Denied => "denied",
+        HttpEnd::InvalidRequest => "invalid-request",
+        HttpEnd::Credential => "credential",
+        HttpEnd::Paused => "paused",
+        HttpEnd::Dns => "dns",
+        HttpEnd::Connect => "connect",
+        HttpEnd::Tls => "tls",
+        HttpEnd::Timeout => "timeout",
+        HttpEnd::TooLarge => "too-large",
+        HttpEnd::Protocol => "protocol",
+        HttpEnd::Cancelled => "cancelled",
+        HttpEnd::Host => "host",
+    })
 }
 
 /// The phase of faults that a stage belongs to.
@@ -146,7 +186,7 @@ impl Plugins {
     }
 
     /// All families, with the states of now; those of plugins that are not configured any more go.
-    pub(super) fn gather(&self, states: &Snapshot) -> Result<Vec<MetricFamily>, Error> {
+    pub(super) fn gather(&self, states: &Snapshot, memory: &Memory) -> Result<Vec<MetricFamily>, Error> {
         self.0
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -161,6 +201,8 @@ impl Plugins {
                     .set((each == status.state).into());
             }
             of.breaker.set((status.breaker != BreakerState::Closed).into());
+            let bytes = memory.get(id).copied().unwrap_or_default();
+            of.memory.set(i64::try_from(bytes).unwrap_or(i64::MAX));
             families.extend(of.families.gather());
         }
         Ok(families)
@@ -195,6 +237,14 @@ impl Observer for Metrics {
             of.loads.with_label_values(&[phase(stage)]).observe(took.as_secs_f64());
         }
     }
+
+    fn http(&self, plugin: &PluginId, grant: Option<&str>, end: HttpEnd) {
+        if let Some(of) = self.plugins.of(plugin) {
+            // No grant is written like this: each has a port.
+            let host = grant.unwrap_or("none");
+            of.http.with_label_values(&[host, &*code(end)]).inc();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -227,8 +277,11 @@ mod tests {
         call(&metrics, CallOutcome::Answered);
         call(&metrics, CallOutcome::Fault(FaultKind::Memory));
         metrics.stage(&id(), Stage::Compiling, Duration::from_secs(2));
+        metrics.http(&id(), Some("*.example.com:443"), HttpEnd::Answered(204));
+        metrics.http(&id(), Some("*.example.com:443"), HttpEnd::Answered(299));
+        metrics.http(&id(), None, HttpEnd::Denied);
         let families = metrics.plugins.of(&id()).unwrap().families.gather();
-        assert_eq!(families.len(), 6, "all but states: {families:?}");
+        assert_eq!(families.len(), 8, "all but states: {families:?}");
         let mut text = String::new();
         prometheus::TextEncoder::new()
             .encode_utf8(&merged(families), &mut text)
@@ -236,11 +289,15 @@ mod tests {
         for line in [
             r#"rollcage_plugin_calls_total{kind="TrafficRouter",method="set-weight",outcome="fault",plugin="acme/router"} 1"#,
             r#"rollcage_plugin_faults_total{fault="memory",kind="TrafficRouter",plugin="acme/router"} 1"#,
+            r#"rollcage_plugin_http_requests_total{code="204",host="*.example.com:443",kind="TrafficRouter",plugin="acme/router"} 1"#,
+            r#"rollcage_plugin_http_requests_total{code="2xx",host="*.example.com:443",kind="TrafficRouter",plugin="acme/router"} 1"#,
+            r#"rollcage_plugin_http_requests_total{code="denied",host="none",kind="TrafficRouter",plugin="acme/router"} 1"#,
             r#"rollcage_plugin_load_seconds_sum{kind="TrafficRouter",phase="compile",plugin="acme/router"} 2"#,
             r#"rollcage_plugin_queue_seconds_count{kind="TrafficRouter",plugin="acme/router"} 2"#,
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
-        assert!(!metrics.text(&Snapshot::default()).unwrap().contains("acme/router"));
+        let nothing = metrics.text(&Snapshot::default(), &Memory::default());
+        assert!(!nothing.unwrap().contains("acme/router"));
     }
 }

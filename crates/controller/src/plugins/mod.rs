@@ -86,7 +86,7 @@ impl Default for Timing {
         Self {
             settle: Duration::from_millis(100),
             spacing: Duration::from_secs(1),
-            look_again: Duration::from_mins(1),
+            look_again: Duration::from_secs(15),
             heartbeat: Duration::from_mins(5),
             gone: Duration::from_mins(16),
         }
@@ -344,6 +344,16 @@ impl Keeper {
             };
             // A second try where somebody else has just written.
             writes.insert(object_name, vec![write.clone(), write]);
+        }
+        // Nobody watches them any more.
+        let names: Vec<String> = writes.keys().cloned().collect();
+        let fresh = names.into_iter().map(|name| {
+            let (api, store) = (self.api.clone(), self.store.clone());
+            async move { write::refresh(&api, &store, &name).await }
+        });
+        let fresh: Vec<_> = futures::stream::iter(fresh).buffer_unordered(AT_ONCE).collect().await;
+        if let Some(error) = fresh.into_iter().find_map(Result::err) {
+            tracing::warn!(%error, "plugin objects cannot be read anew before this replica's entries are taken off");
         }
         self.write_all(writes).await;
     }

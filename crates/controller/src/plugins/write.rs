@@ -47,7 +47,8 @@ pub(super) async fn write(api: &Api<DynamicObject>, store: &Store, write: &Write
     };
     match &error {
         Error::Api(status) if status.code == 409 || status.code == 404 => {
-            refresh(api, store, &write.name, known.as_ref()).await;
+            // One that cannot be read now is seen by the watch.
+            let _ = refresh(api, store, &write.name).await;
             Done::Overtaken
         }
         Error::Api(status) if status.code == 403 => Done::Failed(format!(
@@ -131,12 +132,15 @@ fn read(object: &Value) -> Result<DynamicObject, Error> {
 }
 
 /// Asks for the object as it is now.
-async fn refresh(api: &Api<DynamicObject>, store: &Store, name: &str, known: Option<&Arc<DynamicObject>>) {
+pub(super) async fn refresh(api: &Api<DynamicObject>, store: &Store, name: &str) -> Result<(), Error> {
+    let known = store.get(name);
     match tokio::time::timeout(ANSWER, api.get_opt(name)).await {
         Ok(Ok(Some(object))) => store.put(object),
-        Ok(Ok(None)) => store.remove(name, known.and_then(|known| known.metadata.uid.as_deref())),
-        Ok(Err(_)) | Err(_) => {}
+        Ok(Ok(None)) => store.remove(name, known.and_then(|known| known.metadata.uid.clone()).as_deref()),
+        Ok(Err(error)) => return Err(error),
+        Err(_) => {}
     }
+    Ok(())
 }
 
 /// Whether only the leader may do this.

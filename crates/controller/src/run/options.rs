@@ -27,6 +27,8 @@ pub struct Options {
     pub healthz: SocketAddr,
     /// Where metrics are served.
     pub metrics: SocketAddr,
+    /// Where `/debug/plugins` is; nowhere without one.
+    pub debug: Option<SocketAddr>,
     /// This pod's name.
     pub pod: String,
     /// How long plugins may take to load before the process counts as ready, and stands for election, all the same.

@@ -202,6 +202,7 @@ impl Loader for FakeLoader {
             runtime: Runtime::Wasm,
             contract: "0.1.0".into(),
             process: self.0.start_process(plugin, &component),
+            footprint: None,
             port: match kind {
                 PluginKind::MetricProvider => Port::MetricProvider(port),
                 PluginKind::Step => Port::Step(port),

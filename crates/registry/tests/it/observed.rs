@@ -54,6 +54,13 @@ async fn calls_and_loads_are_reported() {
     let blocker = port.clone();
     let blocker = tokio::spawn(async move { run(&*blocker, "wait").await });
     until("the slot is taken", || bench.world.begun.lock().unwrap().len() == 4).await;
+    let seen_now = bench.registry.inspect();
+    let found = |name: &str| seen_now.iter().find(|plugin| plugin.status.id.name == name).unwrap();
+    let serving = found("x/a").serving.as_ref().unwrap();
+    assert_eq!((serving.running, serving.waiting, serving.refuses_for_ms), (1, 0, None));
+    let faults: Vec<_> = serving.faults.iter().map(|ended| ended.fault.kind).collect();
+    assert_eq!(faults, [FaultKind::Trap]);
+    assert!(found("x/b").serving.is_none(), "it never served");
     run(&*port, "ok").await.unwrap_err();
     blocker.abort();
     blocker.await.unwrap_err();

@@ -8,9 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rollcage_core::{Call, CallUsage, Denial, host::TargetGate, secret::SharedMasker};
+use rollcage_core::{
+    Call, CallUsage, Denial,
+    host::{HttpEnd, TargetGate},
+    secret::SharedMasker,
+};
 
-use super::error::EgressError;
+use super::{error::EgressError, target::Target};
 
 /// Requests of one call that may be under way at the same time: only `wasi:http` has more than one.
 const MAX_IN_FLIGHT: usize = 32;
@@ -103,8 +107,20 @@ impl EgressCall {
         }
     }
 
+    /// A request ended, or was refused: to be counted. `grant` is the server as the entry writes it.
+    pub(super) fn ended(&self, grant: Option<&str>, end: HttpEnd) {
+        if let Some(gate) = &self.0.gate {
+            gate.ended(grant, end);
+        }
+    }
+
     /// Asks the gate, and notes that a server is waited for until the returned value is finished or dropped.
-    pub(super) fn begin(&self, server: &str) -> Result<InFlight, EgressError> {
+    pub(super) fn begin(&self, target: &Target, grant: &Arc<str>) -> Result<InFlight, EgressError> {
+        self.begin_at(&target.to_string(), grant)
+            .inspect_err(|error| self.ended(Some(grant), error.end()))
+    }
+
+    fn begin_at(&self, server: &str, grant: &Arc<str>) -> Result<InFlight, EgressError> {
         if let Some(gate) = &self.0.gate {
             gate.admit(server).map_err(|after| EgressError::Paused {
                 server: server.to_owned(),
@@ -120,7 +136,12 @@ impl EgressCall {
         let id = waits.next;
         waits.next += 1;
         waits.in_flight.push((id, server.to_owned()));
-        Ok(InFlight { call: self.clone(), id })
+        Ok(InFlight {
+            call: self.clone(),
+            id,
+            grant: grant.clone(),
+            is_counted: false,
+        })
     }
 
     /// Takes bytes of an answer.
@@ -162,11 +183,28 @@ fn take(left: &AtomicU64, bytes: usize) -> Result<(), ()> {
 pub(super) struct InFlight {
     call: EgressCall,
     id: u64,
+    grant: Arc<str>,
+    is_counted: bool,
 }
 
 impl InFlight {
+    /// The server answered with this status.
+    pub(super) fn answered(&mut self, status: u16) {
+        self.count(HttpEnd::Answered(status));
+    }
+
+    /// Once: what comes after an answer is part of it.
+    fn count(&mut self, end: HttpEnd) {
+        if !std::mem::replace(&mut self.is_counted, true) {
+            self.call.ended(Some(&self.grant), end);
+        }
+    }
+
     /// It ended, well or by this error.
-    pub(super) fn settle(self, error: Option<&EgressError>) {
+    pub(super) fn settle(mut self, error: Option<&EgressError>) {
+        if let Some(error) = error {
+            self.count(error.end());
+        }
         if error.is_some_and(EgressError::is_call_deadline) {
             // Dropped: the deadline cut it off.
             return;
@@ -189,10 +227,12 @@ impl InFlight {
 /// Given up: by the guest, or because the call's time is over.
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let Some(server) = self.remove()
-            && Instant::now() + SLACK >= self.call.0.deadline
-        {
-            self.call.waits().cut_off = Some(server);
+        let is_late = Instant::now() + SLACK >= self.call.0.deadline;
+        if let Some(server) = self.remove() {
+            self.count(if is_late { HttpEnd::Timeout } else { HttpEnd::Cancelled });
+            if is_late {
+                self.call.waits().cut_off = Some(server);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollcage_core::Denial;
+use rollcage_core::{Denial, host::HttpEnd};
 
 use super::address::AddressClass;
 
@@ -133,6 +133,23 @@ impl EgressError {
             Self::Timeout { .. } => EgressErrorKind::Timeout,
             Self::TooLarge(_) => EgressErrorKind::TooLarge,
             Self::Protocol { .. } => EgressErrorKind::Protocol,
+        }
+    }
+
+    /// As it is counted.
+    pub(super) fn end(&self) -> HttpEnd {
+        match self {
+            Self::Denied { .. } => HttpEnd::Denied,
+            Self::InvalidRequest(_) => HttpEnd::InvalidRequest,
+            Self::Credential { .. } => HttpEnd::Credential,
+            Self::Dns { .. } => HttpEnd::Dns,
+            Self::Connect { .. } => HttpEnd::Connect,
+            Self::Paused { .. } => HttpEnd::Paused,
+            Self::Tls { .. } => HttpEnd::Tls,
+            Self::Timeout { .. } => HttpEnd::Timeout,
+            Self::TooLarge(_) => HttpEnd::TooLarge,
+            Self::Protocol { .. } => HttpEnd::Protocol,
+            Self::Host(_) => HttpEnd::Host,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What an entry's `permissions.http` grants, and the decision about one request.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use http::Method;
 use rollcage_api::plugin::HttpGrant;
@@ -24,6 +24,8 @@ pub(super) struct Grants {
 
 #[derive(Debug)]
 struct Grant {
+    /// The server as the entry writes it.
+    text: Arc<str>,
     server: Server,
     insecure: bool,
     authority: Option<usize>,
@@ -55,6 +57,7 @@ impl Grants {
     fn add(&mut self, entry: &HttpGrant) -> Result<(), String> {
         let server = Server::parse(entry.host())?;
         let mut grant = Grant {
+            text: entry.host().into(),
             server,
             insecure: false,
             authority: None,
@@ -98,6 +101,14 @@ impl Grants {
     /// The extra certificates of an index.
     pub(super) fn authority(&self, index: usize) -> &[CertificateDer<'static>] {
         self.authorities.get(index).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first grant that names the server, as the entry writes it.
+    pub(super) fn naming(&self, target: &Target) -> Option<&Arc<str>> {
+        let mut grants = self.grants.iter();
+        grants
+            .find(|grant| grant.server.matches(target))
+            .map(|grant| &grant.text)
     }
 
     /// Decides by what the request says; a name's addresses are decided by [`may_lead_to`](Self::may_lead_to).

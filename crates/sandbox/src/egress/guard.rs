@@ -52,6 +52,8 @@ pub struct SendOptions {
 /// A request that was granted.
 pub(super) struct Granted {
     pub(super) target: Target,
+    /// The server as the entry writes it.
+    pub(super) grant: Arc<str>,
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     trust: Trust,
@@ -117,10 +119,13 @@ impl Egress {
             body,
         } = request;
         let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        let granted = self.grant(&method, &url, headers, Some(length), options.skip_tls_verify)?;
-        call.take_out(body.len())?;
+        let granted = self.grant(call, &method, &url, headers, Some(length), options.skip_tls_verify)?;
+        let mut in_flight = call.begin(&granted.target, &granted.grant)?;
+        if let Err(error) = call.take_out(body.len()) {
+            in_flight.settle(Some(&error));
+            return Err(error);
+        }
         let server = granted.target.to_string();
-        let in_flight = call.begin(&server)?;
         call.note_request();
 
         let end = End::of(call, options.timeout);
@@ -130,13 +135,31 @@ impl Egress {
             inner.read_whole(&shared, &granted, answer).await
         };
         let result = self.run(end, server, exchange).await;
+        if let Ok(answer) = &result {
+            in_flight.answered(answer.status);
+        }
         in_flight.settle(result.as_ref().err());
         result
     }
 
-    /// Everything that can be said before the network is asked.
+    /// Everything that can be said before the network is asked. What is refused is told to the call.
     pub(super) fn grant(
         &self,
+        call: &EgressCall,
+        method: &str,
+        url: &str,
+        headers: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
+        length: Option<u64>,
+        skip_tls_verify: bool,
+    ) -> Result<Granted, EgressError> {
+        let mut grant = None;
+        self.grant_to(&mut grant, method, url, headers, length, skip_tls_verify)
+            .inspect_err(|error| call.ended(grant.as_deref(), error.end()))
+    }
+
+    fn grant_to(
+        &self,
+        grant: &mut Option<Arc<str>>,
         method: &str,
         url: &str,
         headers: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
@@ -145,9 +168,12 @@ impl Egress {
     ) -> Result<Granted, EgressError> {
         let method = parse_method(method).map_err(EgressError::InvalidRequest)?;
         let target = Target::parse(url)?;
+        *grant = self.0.grants.naming(&target).cloned();
         let trust = self.0.grants.check(&target, &method, skip_tls_verify)?;
         let headers = headers::outgoing(headers, &target, length)?;
         Ok(Granted {
+            // What passes the check has one.
+            grant: grant.clone().unwrap_or_default(),
             target,
             method,
             headers,

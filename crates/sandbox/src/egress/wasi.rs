@@ -57,8 +57,10 @@ impl WasiEgress {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()));
         let url = parts.uri.to_string();
-        let granted = self.egress.grant(parts.method.as_str(), &url, headers, None, false)?;
-        let in_flight = self.call.begin(&granted.target.to_string())?;
+        let granted = self
+            .egress
+            .grant(&self.call, parts.method.as_str(), &url, headers, None, false)?;
+        let in_flight = self.call.begin(&granted.target, &granted.grant)?;
         self.call.note_request();
         let body = self.out_body(body, length);
         Ok(exchange(
@@ -134,7 +136,7 @@ async fn exchange(
     granted: Granted,
     body: OutBody,
     options: RequestOptions,
-    in_flight: InFlight,
+    mut in_flight: InFlight,
 ) -> Sent {
     // A time-out for the connection alone cannot be told from the first byte's here: both together bound the head.
     let head = options
@@ -155,6 +157,7 @@ async fn exchange(
             return Err(to_wasi(&error));
         }
     };
+    in_flight.answered(response.status().as_u16());
     let (parts, body) = response.into_parts();
     let (sender, receiver) = mpsc::channel(1);
     let pump = Pump {

@@ -54,11 +54,23 @@ async fn settled(plugin: &WasmPlugin, idle: usize) {
     panic!("{} idle instances, not {idle}", plugin.warm_instances());
 }
 
+/// Bytes of memory that its instances hold, once those that are done are gone.
+async fn holds(plugin: &WasmPlugin, pages: u64) {
+    for _ in 0..500 {
+        if plugin.memory() == pages * 65536 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} bytes, not {pages} pages", plugin.memory());
+}
+
 #[tokio::test]
 async fn a_fresh_instance_remembers_nothing() {
     let plugin = Bench::new().metric(&counter()).await;
     assert_eq!(values(&plugin, 3).await, ["11", "11", "11"]);
     assert_eq!(plugin.warm_instances(), 0);
+    holds(&plugin, 0).await;
 }
 
 /// Answers two digits: 0 or 1 whether everything that a guest can write to is as it was made, and what of it is not. Then
@@ -130,6 +142,7 @@ async fn a_warm_instance_is_initialised_once_and_replaced_after_its_calls() {
         values.push(run(&plugin, &call()).await.unwrap().value);
         // Put away before the answer is given: the next call finds it.
         assert_eq!(plugin.warm_instances(), served);
+        assert!(served == 0 || plugin.memory() >= 65536, "{}", plugin.memory());
     }
     assert_eq!(values, ["11", "12", "13", "11"]);
 }
@@ -221,6 +234,7 @@ async fn a_caller_that_goes_away_takes_its_guest_along() {
     let gone = tokio::time::timeout(Duration::from_millis(100), run(&plugin, &call())).await;
     assert!(gone.is_err());
     assert_eq!(plugin.warm_instances(), 0);
+    holds(&plugin, 0).await;
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! here      verdicts, live configuration, whose objects, what ends the process
+//! debug     /debug/plugins
 //! leader    who works: hand-over, a process that was stopped, two without a Lease
 //! writes    what others do to objects between two of our requests; malformed objects; an API server without time
 //! ```
 
+mod debug;
 mod leader;
 mod support;
 mod writes;
@@ -42,7 +44,13 @@ fn runs_come_to_their_verdicts_and_the_configuration_is_live() {
 
     let (code, text) = Controller::get(controller.metrics, "/metrics");
     assert_eq!(code, 200);
+    let host = format!("127.0.0.1:{port}");
+    let requests = format!(
+        r#"rollcage_plugin_http_requests_total{{code="200",host="{host}",kind="MetricProvider",plugin="acme/web"}} 1"#
+    );
+    assert!(text.contains(&requests), "{requests}\n{text}");
     for line in [
+        r#"rollcage_plugin_memory_bytes{kind="MetricProvider",plugin="acme/web"} 0"#,
         r#"rollcage_plugin_calls_total{kind="MetricProvider",method="run",outcome="ok",plugin="acme/web"} 1"#,
         r#"rollcage_plugin_state{kind="MetricProvider",plugin="acme/later",state="Ready"} 1"#,
         r#"rollcage_plugin_state{kind="MetricProvider",plugin="acme/later",state="Unavailable"} 0"#,

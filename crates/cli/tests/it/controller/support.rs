@@ -214,6 +214,11 @@ impl Controller {
             .args(["--metricsPort", &metrics.to_string(), "--kubeconfig"])
             .arg(&kubeconfig)
             .args(arguments)
+            .args(if arguments.contains(&"--debugPort") {
+                &[][..]
+            } else {
+                &["--debugPort", "0"]
+            })
             .env("POD_NAME", pod)
             .env_remove("POD_NAMESPACE")
             .env_remove("ROLLCAGE_LOG")

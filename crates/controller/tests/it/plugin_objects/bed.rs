@@ -70,6 +70,7 @@ impl Loader for Instantly {
             runtime: Runtime::Wasm,
             contract: "0.1.0".to_owned(),
             process: None,
+            footprint: None,
             port: Port::MetricProvider(Arc::new(Scripted::default())),
         })
     }

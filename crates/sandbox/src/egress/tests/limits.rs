@@ -7,7 +7,7 @@ use std::{
 
 use rollcage_core::{
     Call,
-    host::{HttpRequest, TargetGate},
+    host::{HttpEnd, HttpRequest, TargetGate},
     secret::SharedMasker,
 };
 use tokio::io::AsyncWriteExt;
@@ -189,6 +189,7 @@ async fn a_call_that_is_given_up_still_tells_whom_it_waited_for() {
 struct Gate {
     asked: Mutex<Vec<String>>,
     answered: Mutex<Vec<String>>,
+    ended: Mutex<Vec<(Option<String>, HttpEnd)>>,
     closed: bool,
 }
 
@@ -200,6 +201,10 @@ impl TargetGate for Gate {
 
     fn answered(&self, target: &str) {
         self.answered.lock().unwrap().push(target.into());
+    }
+
+    fn ended(&self, grant: Option<&str>, end: HttpEnd) {
+        self.ended.lock().unwrap().push((grant.map(str::to_owned), end));
     }
 }
 
@@ -229,6 +234,14 @@ async fn the_gate_is_asked_after_the_grant_and_told_of_answers() {
     send(slow.url("127.0.0.1"), &gate).await.unwrap_err();
     assert_eq!(*gate.asked.lock().unwrap(), [name(&good), name(&bad), name(&slow)]);
     assert_eq!(*gate.answered.lock().unwrap(), [name(&good), name(&bad)]);
+    // Each is told once, by the grant's text, and what nothing grants without any name.
+    let told = [
+        (None, HttpEnd::Denied),
+        (Some(name(&good)), HttpEnd::Answered(200)),
+        (Some(name(&bad)), HttpEnd::Protocol),
+        (Some(name(&slow)), HttpEnd::Timeout),
+    ];
+    assert_eq!(*gate.ended.lock().unwrap(), told);
 
     let closed = Arc::new(Gate {
         closed: true,
@@ -237,5 +250,6 @@ async fn the_gate_is_asked_after_the_grant_and_told_of_answers() {
     let error = send(good.url("127.0.0.1"), &closed).await.unwrap_err();
     assert!(matches!(&error, EgressError::Paused { .. }), "{error}");
     assert!(error.to_string().contains("next try in 3 s"), "{error}");
+    assert_eq!(*closed.ended.lock().unwrap(), [(Some(name(&good)), HttpEnd::Paused)]);
     assert_eq!(good.reached(), 1);
 }
