@@ -144,8 +144,14 @@ fn nothing_of_theirs_is_gone_or_changed() {
     let base = base.to_str().unwrap();
     plane.kubectl(&["apply", "--server-side", "-k", base]);
     assert_eq!(ours(&plane), installed, "the kustomize base is the chart");
+    // With our custom resource beside it, which stays when the base goes.
+    plane.kubectl(&["delete", "crd", "plugins.rollcage.dev"]);
+    let beside = root().join("deploy/crd");
+    plane.kubectl(&["apply", "--server-side", "-k", beside.to_str().unwrap()]);
+    let kept = crd();
     plane.kubectl(&["delete", "-k", base]);
     assert_eq!(ours(&plane), "");
+    assert_eq!(crd(), kept);
     assert_eq!(all_of_theirs(&plane), before, "kustomize");
 
     // Without Argo's own resources nothing is installed, and the error says how to get them.
