@@ -114,7 +114,7 @@ fn identity(object: &ObjectMeta) -> (&str, &str, &str) {
     (uid, name, namespace)
 }
 
-/// The run, the metric (as much of its name as there is room for), and the how manieth measurement it is.
+/// The run, the metric (as much of its name as there is room for), and the number of the measurement.
 fn job_name(run: &AnalysisRun, metric: &str) -> String {
     let (uid, ..) = identity(&run.metadata);
     let number = result(run, metric).map_or(1, |result| i64::from(result.count) + i64::from(result.error) + 1);
