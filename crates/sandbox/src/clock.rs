@@ -164,7 +164,8 @@ impl poll::Host for TimeView<'_> {
             && let Some(first) = ends.iter().min()
             && (self.is_over(*first) || self.clock.clock.skip_to(*first))
         {
-            give_way(self.progress).await;
+            // A guest that polls in a loop without waiting must not keep its thread from what it polls for.
+            self.progress.give_way().await;
             let over = ends
                 .iter()
                 .enumerate()
@@ -187,7 +188,7 @@ impl poll::HostPollable for TimeView<'_> {
         if let Some(until) = self.sleep_until(&pollable)
             && (self.is_over(until) || self.clock.clock.skip_to(until))
         {
-            give_way(self.progress).await;
+            self.progress.give_way().await;
             return Ok(());
         }
         poll::HostPollable::block(self.table, pollable).await
@@ -197,11 +198,4 @@ impl poll::HostPollable for TimeView<'_> {
         self.sleeps.0.remove(&pollable.rep());
         poll::HostPollable::drop(self.table, pollable)
     }
-}
-
-/// A guest that polls in a loop without waiting must not keep its thread from what it polls for.
-async fn give_way(progress: &Progress) {
-    progress.set_yielding(true);
-    tokio::task::yield_now().await;
-    progress.set_yielding(false);
 }

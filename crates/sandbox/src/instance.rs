@@ -202,11 +202,7 @@ fn tick(mut store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<UpdateDeadline>
     }
     call.gave_way = true;
     let progress = Arc::clone(&call.progress);
-    let give_way = Box::pin(async move {
-        progress.set_yielding(true);
-        tokio::task::yield_now().await;
-        progress.set_yielding(false);
-    });
+    let give_way = Box::pin(async move { progress.give_way().await });
     Ok(UpdateDeadline::YieldCustom(0, give_way))
 }
 

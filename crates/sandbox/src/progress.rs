@@ -77,8 +77,23 @@ impl Progress {
         }
     }
 
-    pub(crate) fn set_yielding(&self, yielding: bool) {
-        self.yielding.store(yielding, Ordering::Release);
+    /// The guest goes to the back of its thread's queue.
+    ///
+    /// Not by tokio's `yield_now`: what that puts off comes back in front of all that wait, so that one who computes would keep
+    /// the thread from guests that were interrupted before.
+    pub(crate) async fn give_way(&self) {
+        self.yielding.store(true, Ordering::Release);
+        let mut gave_way = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut gave_way, true) {
+                return Poll::Ready(());
+            }
+            // A task that is woken while it is polled goes behind all others.
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        self.yielding.store(false, Ordering::Release);
     }
 
     pub(crate) fn set_starting(&self, starting: bool) {

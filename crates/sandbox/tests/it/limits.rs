@@ -177,16 +177,49 @@ async fn log() {
     is(&fault, Phase::Call, FaultKind::Log);
 }
 
+/// Counts to a number.
+fn computes(steps: u64) -> Guest {
+    let compute = format!(
+        "(func $compute (local $n i64)
+           (loop $again
+             (local.set $n (i64.add (local.get $n) (i64.const 1)))
+             (br_if $again (i64.lt_u (local.get $n) (i64.const {steps})))))"
+    );
+    Guest::metric()
+        .item(&compute)
+        .body("run", "(call $compute) (i32.const 1024)")
+}
+
+#[tokio::test]
+async fn guests_that_compute_share_a_thread() {
+    let mut config = crate::support::config();
+    config.threads = std::num::NonZeroUsize::MIN;
+    let bench = Bench {
+        sandbox: rollcage_sandbox::Sandbox::new(config).unwrap(),
+        ..Bench::with(json!({"limits": {"deadline": "20s"}}))
+    };
+    let short = bench.metric(&computes(200_000_000)).await;
+    let long = bench.metric(&computes(u64::MAX)).await;
+    let calls = [(&short, 0), (&long, 20), (&long, 40)].map(|(plugin, begins_after)| {
+        let plugin = std::sync::Arc::clone(plugin);
+        tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(begins_after)).await;
+            run(&plugin, &call()).await
+        })
+    });
+    let [short, one, two] = calls;
+    assert!(short.await.unwrap().is_ok());
+    assert!(
+        !one.is_finished() && !two.is_finished(),
+        "the short one waited for the end of a long one"
+    );
+    one.abort();
+    two.abort();
+}
+
 #[tokio::test]
 async fn deadline_of_a_guest_that_computes() {
-    let computes = Guest::metric()
-        .item(
-            "(func $compute (local $n i64)
-               (loop $again
-                 (local.set $n (i64.add (local.get $n) (i64.const 1)))
-                 (br_if $again (i64.lt_u (local.get $n) (i64.const 1000000000)))))",
-        )
-        .body("run", "(call $compute) (i32.const 1024)");
+    let computes = computes(1_000_000_000);
     let fault = twin(&computes, json!({"deadline": "200ms"}), json!({})).await;
     is(&fault, Phase::Call, FaultKind::Deadline);
     for function in ["init", "run"] {
