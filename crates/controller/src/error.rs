@@ -75,6 +75,15 @@ pub fn told(error: &kube::Error) -> String {
     text
 }
 
+/// Whether the same request may work in a moment: the API server is away, has too much to do, or has just started and does
+/// not know its rules yet.
+pub(crate) fn may_pass(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 401 | 403 | 429) || status.code >= 500,
+        _ => true,
+    }
+}
+
 impl ReconcileError {
     /// What is behind it, in words for people.
     pub fn cause(&self) -> String {
@@ -84,14 +93,10 @@ impl ReconcileError {
         }
     }
 
-    /// Whether the same may work in a moment: the API server is away, has too much to do, or has just started and does not
-    /// know its rules yet.
+    /// Whether the same pass may work in a moment.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::Api { source, .. } => match &**source {
-                kube::Error::Api(status) => matches!(status.code, 401 | 403 | 429) || status.code >= 500,
-                _ => true,
-            },
+            Self::Api { source, .. } => may_pass(source),
             Self::Unwritable { .. } => false,
         }
     }

@@ -19,7 +19,7 @@ use kube::{
 use rollcage_api::analysis::{AnalysisPhase, AnalysisRun, Measurement, Metric};
 use rollcage_core::{Call, CallError, MetricProvider, PluginError, PluginErrorKind, analysis::job, clock::Clock};
 
-use crate::error::told;
+use crate::error::{may_pass, told};
 
 /// Pauses before a request is sent again to an API server that is away. Jobs have names, so that nothing is done twice.
 const PAUSES: [Duration; 3] = [
@@ -248,7 +248,7 @@ fn failed(message: String) -> CallError {
     })
 }
 
-/// Asks an API server that is away, or has too much to do, a few times.
+/// Asks an API server a few times that may answer otherwise in a moment.
 async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, kube::Error>
 where
     F: Future<Output = Result<T, kube::Error>>,
@@ -260,11 +260,4 @@ where
         }
     }
     ask().await
-}
-
-fn may_pass(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => status.code == 429 || status.code >= 500,
-        _ => true,
-    }
 }

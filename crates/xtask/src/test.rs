@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     all_peers: bool,
     /// Also run the tests that take many minutes, such as fifty ends of a controller
-    #[arg(long)]
+    #[arg(long, conflicts_with = "name")]
     all: bool,
     /// Run only one of the whole-system tests (cluster, deploy, faults, guards, oracle, peers, survives), or those whose
     /// name contains this, and show what they print

@@ -210,7 +210,8 @@ async fn a_job_of_that_name_that_is_somebody_elses_is_left_alone() {
 #[tokio::test]
 async fn what_is_refused_is_said_and_tried_again() {
     let world = World::new();
-    world.trouble.no_jobs.store(1, Ordering::SeqCst);
+    // The first try, and the three that follow.
+    world.trouble.no_jobs.store(4, Ordering::SeqCst);
     world.run("r", spec(json!({}))).await;
     world.pass("r").await;
     assert_eq!(

@@ -120,11 +120,10 @@ impl Egress {
         } = request;
         let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let granted = self.grant(call, &method, &url, headers, Some(length), options.skip_tls_verify)?;
+        // Before the server has anything to do with it.
+        call.take_out(body.len())
+            .inspect_err(|error| call.ended(Some(&granted.grant), error.end()))?;
         let mut in_flight = call.begin(&granted.target, &granted.grant)?;
-        if let Err(error) = call.take_out(body.len()) {
-            in_flight.settle(Some(&error));
-            return Err(error);
-        }
         let server = granted.target.to_string();
         call.note_request();
 

@@ -107,9 +107,28 @@ async fn requests_end_at_what_one_call_may_send() {
     );
     assert_eq!(server.reached(), 0);
     egress
-        .send(&call_taking(MAX_IN, MAX_OUT + 1), request, options)
+        .send(&call_taking(MAX_IN, MAX_OUT + 1), request.clone(), options)
         .await
         .unwrap();
+
+    // A server that was not asked has not answered either.
+    let gate: Arc<Gate> = Arc::default();
+    let call = Call {
+        targets: Some(gate.clone()),
+        ..Call::default()
+    };
+    let call = EgressCall::new(
+        &call,
+        Instant::now() + 20 * SECOND,
+        SharedMasker::default(),
+        MAX_IN,
+        MAX_OUT,
+    );
+    egress.send(&call, request, options).await.unwrap_err();
+    assert!(gate.asked.lock().unwrap().is_empty());
+    assert!(gate.answered.lock().unwrap().is_empty());
+    let name = format!("127.0.0.1:{}", server.port);
+    assert_eq!(*gate.ended.lock().unwrap(), [(Some(name), HttpEnd::TooLarge)]);
 }
 
 #[tokio::test]
