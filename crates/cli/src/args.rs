@@ -255,7 +255,7 @@ pub struct PluginsArgs {
 }
 
 /// Native plugins.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub struct NativeArgs {
     /// Whether native plugins run, and what of the environment they see [default: argo for entries of argo-rollouts-config,
     /// restricted for all others].

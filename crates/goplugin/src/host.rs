@@ -8,7 +8,7 @@ use rollcage_gob::{Encoder, Value, types};
 use tokio::{
     io::AsyncReadExt as _,
     net::{TcpStream, UnixStream, unix::pipe},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{Instant, timeout, timeout_at},
 };
 
@@ -42,6 +42,8 @@ pub struct NativePlugin {
     control: Client,
     tasks: TaskLimit,
     stderr: Tail,
+    /// Whether its standard error was read to the end.
+    stderr_end: AbortHandle,
     /// Read its pipes and output streams; they end with it.
     _drains: JoinSet<()>,
 }
@@ -95,13 +97,7 @@ impl NativePlugin {
             Ok(connected) => connected,
             Err(failed) => {
                 let exit = process.killed(Killed::Start).await;
-                // Its last words are on their way.
-                let _ = timeout(SETTLE, async {
-                    while !stderr_end.is_finished() {
-                        tokio::time::sleep(Duration::from_millis(2)).await;
-                    }
-                })
-                .await;
+                last_words(&stderr_end).await;
                 return Err(failed.explain(spec, exit, stderr.text()));
             }
         };
@@ -127,6 +123,7 @@ impl NativePlugin {
             control,
             tasks,
             stderr,
+            stderr_end,
             _drains: drains,
         })
     }
@@ -240,10 +237,17 @@ impl NativePlugin {
         self.stderr.text()
     }
 
-    /// Asks it to quit, gives it its two seconds, and ends what is left of it: process, children, socket, folder.
+    /// Asks it to quit, gives it its two seconds, and ends what is left of it: process, children, socket, folder. What it
+    /// wrote until then has been logged when this returns.
     ///
     /// None if the kernel does not let go of it.
     pub async fn quit(&self) -> Option<Exit> {
+        let exit = self.asked_to_quit().await;
+        last_words(&self.stderr_end).await;
+        exit
+    }
+
+    async fn asked_to_quit(&self) -> Option<Exit> {
         let grace = Instant::now() + self.spec.patience.quit;
         // Go's server may close the connection before it answers: then the end of the process is the answer.
         let asked = self.control_call("Control.Quit", self.spec.patience.quit).await;
@@ -260,6 +264,16 @@ impl NativePlugin {
     pub async fn kill(&self) -> Option<Exit> {
         self.process.killed(Killed::GivenUp).await
     }
+}
+
+/// Waits until what an ended process wrote last has been read: it may still be on its way.
+async fn last_words(stderr_end: &AbortHandle) {
+    let _ = timeout(SETTLE, async {
+        while !stderr_end.is_finished() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
 }
 
 /// The three streams that a server waits for, in its order.

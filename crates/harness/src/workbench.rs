@@ -140,6 +140,11 @@ impl Workbench {
         self
     }
 
+    /// Waits until native plugins have ended that nobody uses any more, and what they wrote has been logged.
+    pub async fn close(&self) {
+        self.native.all_ended().await;
+    }
+
     /// The plugins that come with the program.
     pub fn bundled(&self) -> &[Bundled] {
         &self.bundled
@@ -177,10 +182,8 @@ impl Workbench {
 
     fn registry_with(&self, host: HostServices, env: BTreeMap<String, String>, bundled: Vec<Bundled>) -> Registry {
         let clock = Arc::clone(&host.clock);
-        let native = NativeHost {
-            env,
-            ..self.native.clone()
-        };
+        let mut native = self.native.clone();
+        native.env = env;
         let loader = PluginLoader::new(Arc::clone(&self.store), Arc::clone(&self.sandbox), host)
             .with_native(native)
             .without_memory();

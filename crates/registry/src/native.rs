@@ -15,6 +15,7 @@ use rollcage_goplugin::{
     NativeTrafficRouter, Patience, ProcessLimits, Service, Spec, StartError, to_tracing,
 };
 use rollcage_store::Executable;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     config::ConfigFile,
@@ -41,6 +42,8 @@ pub struct NativeHost {
     pub limits: ProcessLimits,
     /// How long start, connection and end may take.
     pub patience: Patience,
+    /// Those that run, shared by all clones.
+    running: TaskTracker,
 }
 
 impl fmt::Debug for NativeHost {
@@ -63,6 +66,7 @@ impl NativeHost {
             folder: None,
             limits: ProcessLimits::default(),
             patience: Patience::default(),
+            running: TaskTracker::new(),
         }
     }
 
@@ -117,7 +121,18 @@ impl NativeHost {
         };
         let log: LogSink = to_tracing(&plugin.id);
         let spec = self.spec(plugin, executable);
-        Service::start(&self.launcher, &spec, rules, log).await
+        let service = Service::start(&self.launcher, &spec, rules, log).await?;
+        let mut ended = service.ended();
+        // Whoever sends it goes away with the process.
+        self.running
+            .spawn(async move { while ended.changed().await.is_ok() {} });
+        Ok(service)
+    }
+
+    /// Waits until all that nobody wants any more have ended, and what they wrote has been logged.
+    pub async fn all_ended(&self) {
+        self.running.close();
+        self.running.wait().await;
     }
 
     pub(crate) async fn start(&self, plugin: &Plugin, executable: &Executable) -> Result<Loaded, Box<Fault>> {

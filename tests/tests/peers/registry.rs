@@ -260,10 +260,8 @@ async fn what_served_last_serves_when_its_file_is_gone() {
 async fn the_operator_may_want_none() {
     let Some(peers) = Peers::find() else { return };
     let mut house = House::new(&peers);
-    let native = NativeHost {
-        policy: Some(EnvironmentPolicy::Off),
-        ..native(house.folder.path())
-    };
+    let mut native = native(house.folder.path());
+    native.policy = Some(EnvironmentPolicy::Off);
     house.stage = Stage::open_with_native(&house.place, native);
     house.plugin("unwanted", &json!({}));
     house.stage.load().await;

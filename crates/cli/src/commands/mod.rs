@@ -25,41 +25,47 @@ use crate::{
 
 /// Does what the command line says.
 pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
-    let tools = |native: &NativeArgs| workbench(cli.cache_dir.clone(), native);
+    let cache_dir = cli.cache_dir.clone();
     match cli.command {
-        Command::Controller(args) => controller::run(args, cli.cache_dir.clone()).await,
+        Command::Controller(args) => controller::run(args, cache_dir).await,
         Command::Dev(args) => {
-            let tools = tools(&args.native)?;
-            dev::run(args, &tools, out).await
+            let native = args.native;
+            at_workbench(cache_dir, &native, async |tools| dev::run(args, tools, out).await).await
         }
         Command::Plugin(PluginCommand::New(args)) => plugin::new(&args, out),
         Command::Plugin(PluginCommand::Build(args)) => plugin::build(args, out).await,
         Command::Plugin(PluginCommand::Precompile(args)) => {
-            let tools = tools(&NativeArgs::default())?;
-            plugin::precompile(args, &tools, out).await
+            let native = NativeArgs::default();
+            at_workbench(cache_dir, &native, async |tools| {
+                plugin::precompile(args, tools, out).await
+            })
+            .await
         }
         Command::Plugin(PluginCommand::Inspect(args)) => {
-            let tools = tools(&args.native)?;
-            plugin::inspect(args, &tools, out).await
+            let native = args.native;
+            at_workbench(cache_dir, &native, async |tools| {
+                plugin::inspect(args, tools, out).await
+            })
+            .await
         }
         Command::Plugin(PluginCommand::Call(args)) => {
-            let tools = tools(&args.plugin.native)?;
-            plugin::call(args, &tools, out).await
+            let native = args.plugin.native;
+            at_workbench(cache_dir, &native, async |tools| plugin::call(args, tools, out).await).await
         }
         Command::Plugin(PluginCommand::Test(args)) => {
-            let tools = tools(&args.native)?;
-            test::run(args, &tools, out).await
+            let native = args.native;
+            at_workbench(cache_dir, &native, async |tools| test::run(args, tools, out).await).await
         }
         Command::Plugin(PluginCommand::Bench(args)) => {
-            let tools = tools(&args.plugin.native)?;
-            plugin::bench(args, &tools, out).await
+            let native = args.plugin.native;
+            at_workbench(cache_dir, &native, async |tools| plugin::bench(args, tools, out).await).await
         }
         Command::Migrate(args) => {
-            let tools = tools(&NativeArgs::default())?;
-            migrate::run(args, &tools, out).await
+            let native = NativeArgs::default();
+            at_workbench(cache_dir, &native, async |tools| migrate::run(args, tools, out).await).await
         }
         Command::Plugins(args) => plugins::run(args, out).await,
-        Command::Shim(args) => shim::run(args, cli.cache_dir.clone()).await,
+        Command::Shim(args) => shim::run(args, cache_dir).await,
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rollcage", &mut std::io::stdout());
             Ok(())
@@ -67,6 +73,18 @@ pub async fn run(cli: Cli, out: Out) -> Result<(), CommandError> {
         // Handled before the runtime started: a compiler needs none.
         Command::Compile { .. } => Ok(()),
     }
+}
+
+/// Does something with a workbench, and waits for the native plugins that were started for it: their last words are logged.
+async fn at_workbench(
+    cache_dir: Option<PathBuf>,
+    native: &NativeArgs,
+    work: impl AsyncFnOnce(&Workbench) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    let tools = workbench(cache_dir, native)?;
+    let done = work(&tools).await;
+    tools.close().await;
+    done
 }
 
 fn workbench(cache_dir: Option<PathBuf>, native: &NativeArgs) -> Result<Workbench, CommandError> {

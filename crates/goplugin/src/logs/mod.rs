@@ -262,7 +262,7 @@ fn shorten(mut text: String, cut: usize) -> String {
 }
 
 /// How long the end of a pipe is waited for when its process is gone: a child of the plugin may hold it.
-pub(crate) const SETTLE: Duration = Duration::from_millis(200);
+pub(crate) const SETTLE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

@@ -1,15 +1,15 @@
 //! What plugins write.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use rollcage_goplugin::{LogRecord, LogStream};
+use rollcage_goplugin::{LogRecord, LogSink, LogStream, NativePlugin};
 use tokio::time::{sleep, timeout};
 use tracing::Level;
 
 use crate::{
     alone::alone,
     peer::{act, run, slow, started},
-    support::{Case, SOON},
+    support::{Case, SOON, launcher},
 };
 
 /// Buffers, the runtime's threads, a window or two: not the hundred megabytes that are written.
@@ -107,4 +107,21 @@ async fn h22_a_panic_and_its_trace_are_errors() {
     assert!(before.iter().all(|record| record.level != Level::ERROR), "{before:#?}");
     assert!(trace.len() > 3, "{trace:#?}");
     assert!(trace.iter().all(|record| record.level == Level::ERROR), "{trace:#?}");
+}
+
+/// A log that is written slowly does not lose what a plugin said before it was asked to quit.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_wrote_is_logged_when_it_has_quit() {
+    let Some(peer) = crate::peer::peer() else { return };
+    let case = Case::of(peer);
+    let written = case.log.clone();
+    let sink: LogSink = Arc::new(move |record: &LogRecord| {
+        std::thread::sleep(Duration::from_millis(30));
+        written.lock().unwrap().push(record.clone());
+    });
+    let plugin = NativePlugin::start(&launcher(), &case.spec, sink).await.unwrap();
+    plugin.quit().await.unwrap();
+    let logged = case.log.lock().unwrap().clone();
+    let strange = r#"{"@level":3,"@message":null}"#;
+    assert!(logged.iter().any(|record| record.message == strange), "{logged:#?}");
 }
