@@ -8,6 +8,7 @@ use crate::support::{file, plugin, rollcage, run};
 fn tells_what_a_plugin_is_and_what_it_asks_for() {
     for (name, kind, capabilities) in [
         ("hello-step", "step", false),
+        ("http-gate", "step", false),
         ("prometheus", "metric-provider", false),
         ("nginx", "traffic-router", true),
     ] {

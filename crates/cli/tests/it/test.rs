@@ -31,7 +31,13 @@ fn problems(report: &Value) -> String {
 
 #[test]
 fn cases_of_the_examples_hold_and_they_keep_every_rule() {
-    for (name, rules) in [("hello-step", 4), ("nginx", 6), ("prometheus", 4), ("web", 4)] {
+    for (name, rules) in [
+        ("hello-step", 4),
+        ("http-gate", 5),
+        ("nginx", 6),
+        ("prometheus", 4),
+        ("web", 4),
+    ] {
         let cases = root().join("examples").join(name).join("cases.yaml");
         let ended = run(rollcage()
             .args(["plugin", "test", "--output", "json"])

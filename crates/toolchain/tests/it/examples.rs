@@ -16,8 +16,19 @@ fn plugin(name: &str) -> Option<Vec<u8>> {
 
 #[test]
 fn rust_plugins_import_only_what_they_call() {
-    let cases: [(&str, &[&str], &str); 3] = [
+    let cases: [(&str, &[&str], &str); 4] = [
         ("hello-step", &["log@0.1.0", "types@0.1.0"], "stepping@0.1.0"),
+        (
+            "http-gate",
+            &[
+                "evaluate@0.1.0",
+                "http@0.1.0",
+                "log@0.1.0",
+                "types@0.1.0",
+                "wasi:clocks/wall-clock@0.2.0",
+            ],
+            "stepping@0.1.0",
+        ),
         (
             "nginx",
             &["kubernetes@0.1.0", "log@0.1.0", "types@0.1.0"],
