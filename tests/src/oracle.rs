@@ -12,6 +12,11 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
+#[path = "borrowed.rs"]
+mod borrowed;
+
+use borrowed::BORROWED;
+
 /// A running oracle.
 #[derive(Debug)]
 pub struct Oracle {
@@ -132,32 +137,6 @@ fn build() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// A file of the original's, the place that it is put in, and imports that would bring half of the original along, or of its
-/// libraries, with those of ours in their places.
-type Borrowed = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-
-const BORROWED: [Borrowed; 2] = [
-    (
-        "analysis/analysis.go",
-        "original/analysis.go",
-        &[(
-            "github.com/argoproj/argo-rollouts/utils/record",
-            "rollcage.dev/tests/oracle/original/record",
-        )],
-    ),
-    (
-        "metricproviders/job/job.go",
-        "original/jobs/job.go",
-        &[
-            (CLIENTS, CLUSTER),
-            ("k8s.io/client-go/listers/batch/v1", CLUSTER),
-            ("k8s.io/client-go/listers/core/v1", CLUSTER),
-        ],
-    ),
-];
-const CLIENTS: &str = "k8s.io/client-go/kubernetes";
-const CLUSTER: &str = "rollcage.dev/tests/oracle/original/jobs/cluster";
-
 /// Lets the build find what the original does not export, or only with all its clients: its own files, out of the module
 /// cache, in packages of ours.
 fn overlay(source: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
@@ -167,23 +146,13 @@ fn overlay(source: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
         .current_dir(source))?;
     let process = std::process::id();
     let mut places = serde_json::Map::new();
-    for (file, place, imports) in BORROWED {
-        let original = Path::new(module.trim()).join(file);
-        let mut text = std::fs::read_to_string(&original).with_context(|| original.display().to_string())?;
-        for (theirs, ours) in imports {
-            let theirs = format!("\"{theirs}\"");
-            ensure!(
-                text.contains(&theirs),
-                "{} has changed: it imports no {theirs}",
-                original.display()
-            );
-            // Under the name that it is used by.
-            let name = if theirs.contains(CLIENTS) { "kubernetes " } else { "" };
-            text = text.replace(&theirs, &format!("{name}\"{ours}\""));
-        }
-        let changed = folder.join(place.replace('/', "-"));
+    for file in BORROWED {
+        let original = Path::new(module.trim()).join(file.from);
+        let text = std::fs::read_to_string(&original).with_context(|| original.display().to_string())?;
+        let text = file.changed(&text).with_context(|| original.display().to_string())?;
+        let changed = folder.join(file.place.replace('/', "-"));
         replace(&changed, &text, process)?;
-        places.insert(source.join(place).to_string_lossy().into_owned(), json!(changed));
+        places.insert(source.join(file.place).to_string_lossy().into_owned(), json!(changed));
     }
     let overlay = folder.join("overlay.json");
     replace(&overlay, &json!({"Replace": places}).to_string(), process)?;

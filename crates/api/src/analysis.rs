@@ -361,7 +361,7 @@ impl serde::de::Visitor<'_> for StoredPhase {
 }
 
 /// Kubernetes' `metav1.Time`: RFC 3339 in UTC with whole seconds; nanoseconds since 1970 where nobody reads along.
-mod seconds {
+pub(crate) mod seconds {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 

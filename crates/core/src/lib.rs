@@ -16,6 +16,7 @@ pub mod fault;
 pub mod host;
 pub mod limits;
 pub mod port;
+pub mod rollout;
 pub mod secret;
 pub mod template;
 

@@ -1,69 +1,11 @@
-//! The parts of a Rollout that plugins see, with everything else kept as it came.
+//! Who moves traffic between pods, and what moves.
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A Rollout.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Rollout {
-    /// Name, namespace, labels and the like.
-    pub metadata: ObjectMeta,
-    /// What is wanted.
-    pub spec: RolloutSpec,
-    /// What is.
-    pub status: RolloutStatus,
-    /// `apiVersion`, `kind` and anything else.
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
-}
-
-/// A Rollout's `spec`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct RolloutSpec {
-    /// Canary or blue-green.
-    pub strategy: RolloutStrategy,
-    /// Every other field.
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
-}
-
-/// A Rollout's strategy.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct RolloutStrategy {
-    /// The strategy that plugins serve.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub canary: Option<CanaryStrategy>,
-    /// `blueGreen`.
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
-}
-
-/// The canary strategy.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CanaryStrategy {
-    /// Service that selects canary pods.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub canary_service: String,
-    /// Service that selects stable pods.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub stable_service: String,
-    /// Two services that swap roles instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ping_pong: Option<PingPong>,
-    /// Who moves traffic.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub traffic_routing: Option<TrafficRouting>,
-    /// `steps` and the like.
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
-}
+use super::or_default;
 
 /// Two services of which one is stable and the other canary, in turns.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -80,10 +22,10 @@ pub struct PingPong {
 #[serde(rename_all = "camelCase", default)]
 pub struct TrafficRouting {
     /// Routes that header and mirror steps may manage.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub managed_routes: Vec<ManagedRoute>,
     /// Router plugins by `<namespace>/<name>`, each with its own configuration.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub plugins: BTreeMap<String, Value>,
     /// Sum of all weights; 100 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,42 +43,6 @@ pub struct ManagedRoute {
     pub name: String,
 }
 
-/// A Rollout's `status`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct RolloutStatus {
-    /// Whether the release was aborted.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub abort: bool,
-    /// Pod-template hash of the newest ReplicaSet.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub current_pod_hash: String,
-    /// Pod-template hash of the stable ReplicaSet.
-    #[serde(rename = "stableRS", skip_serializing_if = "String::is_empty")]
-    pub stable_rs: String,
-    /// Index into the steps.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub current_step_index: Option<i32>,
-    /// Status of the canary strategy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub canary: Option<CanaryStatus>,
-    /// Every other field.
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
-}
-
-/// Status of the canary strategy.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CanaryStatus {
-    /// `ping` or `pong`: which service is the stable one.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub stable_ping_pong: String,
-    /// Every other field.
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
-}
-
 /// One destination of traffic and its share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -149,6 +55,25 @@ pub struct WeightDestination {
     /// Pods that receive it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub pod_template_hash: String,
+}
+
+/// The weights that routers were last told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TrafficWeights {
+    /// Share of the newest pods.
+    pub canary: WeightDestination,
+    /// Share of the stable pods.
+    pub stable: WeightDestination,
+    /// Shares of an experiment's pods.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub additional: Vec<WeightDestination>,
+    /// Whether a router confirmed them; absent when none can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+    /// Every other field.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 /// How a text is matched: exactly one field is set.
@@ -226,25 +151,4 @@ pub enum Verification {
     NotVerified,
     /// The router cannot tell.
     NotImplemented,
-}
-
-impl k8s_openapi::Resource for Rollout {
-    const API_VERSION: &'static str = crate::API_VERSION;
-    const GROUP: &'static str = crate::GROUP;
-    const KIND: &'static str = "Rollout";
-    const VERSION: &'static str = crate::VERSION;
-    const URL_PATH_SEGMENT: &'static str = "rollouts";
-    type Scope = k8s_openapi::NamespaceResourceScope;
-}
-
-impl k8s_openapi::Metadata for Rollout {
-    type Ty = ObjectMeta;
-
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn metadata_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
 }

@@ -1,0 +1,64 @@
+//! Canary Rollouts as Argo Rollouts understands them (spec 7): functions from what is observed to a decision.
+//!
+//! ```text
+//! ReplicaSets of the API -> ReplicaSet (what is decided by) -> ReplicaSets (new, stable, others)
+//! Rollout -> Canary -> limits   (replicas, maximum weight, surge, delays: the defaults)
+//!               |---> step     (where it is, the weight and the scale that hold there)
+//!               |---> basic    \
+//!               |---> routed    } how many pods each ReplicaSet is to have
+//!               `---> counts   /  and whether it has them
+//! ```
+//!
+//! Invariants: nothing here calls anybody or reads a clock; objects are the only state, so any replica can take over
+//! between any two passes. No number in an object makes it panic: what Go would wrap around is cut off instead.
+//!
+//! Every rule is held against the original's own code (`tests/it/rollout`).
+
+mod basic;
+mod counts;
+mod limits;
+mod replica_set;
+mod routed;
+mod step;
+
+use rollcage_api::rollout::{CanaryStrategy, Rollout, TrafficRouting};
+
+pub use counts::Counts;
+pub use limits::AbortDelay;
+pub use replica_set::{
+    DESIRED_REPLICAS_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION, ReplicaSet, ReplicaSets, SCALE_DOWN_ANNOTATION,
+};
+pub use step::{CurrentStep, Scale, pause_seconds};
+
+/// A Rollout whose strategy is canary, and what is to be said of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Canary<'a> {
+    /// The whole Rollout.
+    pub rollout: &'a Rollout,
+    /// Its strategy.
+    pub strategy: &'a CanaryStrategy,
+}
+
+impl<'a> Canary<'a> {
+    /// `None` for another strategy.
+    pub fn of(rollout: &'a Rollout) -> Option<Self> {
+        let strategy = rollout.spec.strategy.canary.as_ref()?;
+        Some(Self { rollout, strategy })
+    }
+
+    /// Who moves traffic, if anybody does.
+    pub fn routing(&self) -> Option<&'a TrafficRouting> {
+        self.strategy.traffic_routing.as_ref()
+    }
+}
+
+/// As many as a pod count of Kubernetes can be.
+fn clamp(number: i64) -> i32 {
+    i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
+}
+
+/// A whole number that came out of floating point, as the original calculates.
+#[expect(clippy::cast_possible_truncation, reason = "it is whole, and the ends are cut off")]
+fn whole(number: f64) -> i64 {
+    number as i64
+}

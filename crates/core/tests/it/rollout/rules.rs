@@ -1,0 +1,33 @@
+//! Where an answer may be another one than the original's. There are no other differences.
+
+use serde_json::Value;
+
+use crate::oracle::Answer;
+
+/// A kind of difference.
+pub(super) struct Rule {
+    /// The row of `docs/compatibility.md` that tells users.
+    pub(super) row: &'static str,
+    ops: &'static [&'static str],
+    explains: fn(request: &Value, original: &Answer, here: &Answer) -> bool,
+}
+
+impl Rule {
+    pub(super) fn explains(&self, op: &str, request: &Value, original: &Answer, here: &Answer) -> bool {
+        self.ops.contains(&op) && (self.explains)(request, original, here)
+    }
+}
+
+pub(super) const RULES: &[Rule] = &[Rule {
+    row: "Abort with `dynamicStableScale` and an explicit `abortScaleDownDelaySeconds`",
+    ops: &["rollout.counts"],
+    explains: |request, _, _| {
+        let canary = &request["rollout"]["spec"]["strategy"]["canary"];
+        request["rollout"]["status"]["abort"] == true
+            && canary["dynamicStableScale"] == true
+            && canary["trafficRouting"].is_object()
+            && canary["abortScaleDownDelaySeconds"]
+                .as_i64()
+                .is_some_and(|seconds| seconds != 0)
+    },
+}];
