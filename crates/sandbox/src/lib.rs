@@ -37,6 +37,7 @@ mod instance;
 mod kind;
 mod limiter;
 mod log;
+mod lookout;
 mod plugin;
 mod policy;
 mod ports;

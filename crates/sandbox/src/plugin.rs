@@ -3,6 +3,7 @@
 //! ```text
 //! caller's thread: trim the object, count bytes, start the deadline -> guest thread: instance (fresh or warm) -> init
 //!   -> call -> answer -> caller's thread: meaning, masking                       |-> host functions -> caller's runtime
+//! both sides look out for each other for a moment before they sleep, while calls come one right after the other
 //! ticker: moves epochs; when the deadline passed and the guest thread does not react, the caller is told
 //! ```
 
@@ -12,12 +13,19 @@ use std::{
     time::Instant,
 };
 
+use futures::{
+    FutureExt as _,
+    future::{AbortHandle, abortable},
+};
 use rollcage_api::plugin::{PluginEntry, PluginKind};
 use rollcage_core::{
     Call, CallError, Denial, Fault, FaultKind, MetricProvider, Phase, PluginId, Step, TrafficRouter,
     host::HostServices, secret::Masker,
 };
-use tokio::{runtime::Handle, sync::oneshot, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot::{self, error::TryRecvError},
+};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 
 use crate::{
@@ -27,6 +35,7 @@ use crate::{
     ctx::CallState,
     describe::Description,
     instance::{Live, host_deadline, mask},
+    lookout::Expecting,
     policy::Policy,
     ports,
     progress::{Progress, Stage},
@@ -258,26 +267,39 @@ impl WasmPlugin {
             Box::new(stop.into_fault(policy, Phase::Call))
         })?;
         let state = CallState::new(call, subject, Arc::clone(&progress), io);
-        let (reply, answer) = oneshot::channel();
-        let watch = self.inner.sandbox.ticker.watch(Arc::clone(&progress));
+        let sandbox = &self.inner.sandbox;
+        let (reply, mut answer) = oneshot::channel();
+        let under_way = sandbox.lookout.begin();
+        let watch = sandbox.ticker.watch(Arc::clone(&progress));
         let inner = Arc::clone(&self.inner);
-        let task = self.inner.sandbox.threads.spawn(async move {
-            inner.perform(state, setup, work, reply).await;
+        let (job, abort) = abortable(async move {
+            let expecting = inner.perform(state, setup, work, reply).await;
             drop(watch);
+            expecting
         });
         // A caller that goes away takes its guest along.
-        let mut task = Abort(task);
-        let outcome = tokio::select! {
-            biased;
-            outcome = answer => outcome,
-            () = progress.expired() => {
-                // The guest's thread ends it as soon as it can.
-                task.0 = None;
-                return Err(Box::new(given_up(policy, &progress)));
+        let mut abort = Abort(Some(abort));
+        // A call is kilobytes of state, which would be copied at every step from here to the thread.
+        let job = Box::pin(job.map(|ended| ended.ok().flatten()));
+        let look = || match answer.try_recv() {
+            Err(TryRecvError::Empty) => None,
+            outcome => Some(outcome.ok()),
+        };
+        let outcome = if let Some(outcome) = under_way.run(job, |job| sandbox.threads.run(job), look) {
+            outcome
+        } else {
+            tokio::select! {
+                biased;
+                outcome = answer => outcome.ok(),
+                () = progress.expired() => {
+                    // The guest's thread ends it as soon as it can.
+                    abort.0 = None;
+                    return Err(Box::new(given_up(policy, &progress)));
+                }
             }
         };
-        task.0 = None;
-        outcome.unwrap_or_else(|_| {
+        abort.0 = None;
+        outcome.unwrap_or_else(|| {
             let stop = Stop::new(FaultKind::Host, "the guest's thread lost the call");
             Err(Box::new(stop.into_fault(policy, Phase::Call)))
         })
@@ -285,14 +307,21 @@ impl WasmPlugin {
 }
 
 impl Inner {
-    async fn perform<R, W>(self: Arc<Self>, call: CallState, setup: Setup, work: W, reply: oneshot::Sender<Outcome<R>>)
+    /// Makes the call, and tells whether this thread expects another one.
+    async fn perform<R, W>(
+        self: Arc<Self>,
+        call: CallState,
+        setup: Setup,
+        work: W,
+        reply: oneshot::Sender<Outcome<R>>,
+    ) -> Option<Expecting>
     where
         W: Work<R>,
     {
         if call.progress.is_over() {
             // Nobody listens any more, or soon will not.
             let _ = reply.send(Err(Box::new(queued_too_long(&self.policy))));
-            return;
+            return None;
         }
         let policy = if setup == Setup::Bare { &self.bare } else { &self.policy };
         let warm = if setup == Setup::Serving {
@@ -317,7 +346,7 @@ impl Inner {
                 }
                 Err(fault) => {
                     let _ = reply.send(Err(fault));
-                    return;
+                    return None;
                 }
             };
             // One that did not start stays what it is for those who look at it late.
@@ -344,11 +373,13 @@ impl Inner {
         let keep = outcome.is_ok() && setup == Setup::Serving && self.warm.is_on();
         // A kept instance is there for the caller's next call; others are taken down while the caller goes on.
         let taken_down = if keep { self.warm.put(live) } else { Some(live) };
+        let expecting = self.sandbox.lookout.expect();
         let _ = reply.send(outcome);
         drop(taken_down);
         if keep {
             self.reap();
         }
+        expecting
     }
 
     /// Has idle instances dropped in time, from the first one on.
@@ -356,7 +387,7 @@ impl Inner {
         self.reaping.get_or_init(|| {
             let plugin = Arc::downgrade(self);
             let period = self.warm.period();
-            let _ = self.sandbox.threads.spawn(async move {
+            self.sandbox.threads.spawn(async move {
                 loop {
                     tokio::time::sleep(period).await;
                     match plugin.upgrade() {
@@ -379,12 +410,12 @@ impl fmt::Debug for WasmPlugin {
 }
 
 /// Ends the guest's side of a call when the caller goes away.
-struct Abort(Option<JoinHandle<()>>);
+struct Abort(Option<AbortHandle>);
 
 impl Drop for Abort {
     fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
+        if let Some(call) = &self.0 {
+            call.abort();
         }
     }
 }

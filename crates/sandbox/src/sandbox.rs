@@ -17,6 +17,7 @@ use crate::{
     component::{Component, LinkError, Runtime, Runtimes},
     config::SandboxConfig,
     engine,
+    lookout::{Lookout, MOMENT},
     plugin::WasmPlugin,
     threads::Threads,
     ticker::Ticker,
@@ -30,6 +31,7 @@ pub struct Sandbox {
     runtimes: Arc<Runtimes>,
     pub(crate) ticker: Ticker,
     pub(crate) threads: Threads,
+    pub(crate) lookout: Arc<Lookout>,
     /// One compilation at a time: each may take every core and a lot of memory.
     compiling: Semaphore,
 }
@@ -76,6 +78,7 @@ impl Sandbox {
             layer: config.layer.as_deref().and_then(Layer::open).map(Arc::new),
             ticker: Ticker::start(engines.collect(), config.tick).map_err(SandboxError::Threads)?,
             threads: Threads::start(config.threads).map_err(SandboxError::Threads)?,
+            lookout: Lookout::new(MOMENT),
             compiling: Semaphore::new(1),
             runtimes: Arc::new(runtimes),
             config,

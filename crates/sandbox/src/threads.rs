@@ -2,10 +2,9 @@
 
 use std::{io, num::NonZeroUsize};
 
-use tokio::{
-    runtime::{Builder, Runtime},
-    task::JoinHandle,
-};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::lookout::{Expecting, Job};
 
 /// How much a guest gives way: a third of a host thread's share when both want a core.
 const NICE: i32 = 5;
@@ -36,14 +35,21 @@ impl Threads {
         Ok(Self { runtime: Some(runtime) })
     }
 
-    /// Runs a future on a guest thread; `None` when the sandbox is going away.
-    pub(crate) fn spawn<F>(&self, future: F) -> Option<JoinHandle<F::Output>>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        // A call is kilobytes of state, which would be copied at every step from here to the thread.
-        self.runtime.as_ref().map(|runtime| runtime.spawn(Box::pin(future)))
+    /// Runs a call on a guest thread, and those that are expected after it. When the sandbox is going away it is dropped.
+    pub(crate) fn run(&self, job: Job) {
+        self.spawn(async move {
+            let mut expecting = job.await;
+            while let Some(job) = expecting.and_then(Expecting::next) {
+                expecting = job.await;
+            }
+        });
+    }
+
+    /// Runs something for the guests on one of their threads.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(future);
+        }
     }
 }
 

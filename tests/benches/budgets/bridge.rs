@@ -86,12 +86,18 @@ pub(crate) async fn measure(table: &mut Table, peer: Option<&Peer>) -> Result<()
     let folder = tempfile::tempdir()?;
     let launcher = Launcher::rollcage(env::current_exe()?);
     let mut stage = Stage::open_with_native(&place(folder.path()), NativeHost::new(launcher));
-    for (name, file) in [("native", peer.plugin()), ("component", guest("faults/minimal.wasm")?)] {
-        stage.entry(PluginKind::MetricProvider, name, &location(&file), &json!({}));
+    let component = guest("faults/minimal.wasm")?;
+    let kept = json!({"instances": {"mode": "warm"}});
+    for (name, file, entry) in [
+        ("native", &peer.plugin(), &json!({})),
+        ("kept", &component, &kept),
+        ("fresh", &component, &json!({})),
+    ] {
+        stage.entry(PluginKind::MetricProvider, name, &location(file), entry);
     }
     stage.load().await;
     stage.registry.all_ready()?;
-    let [native, component] = ["native", "component"].map(|name| stage.metric_provider(name));
+    let [native, kept, fresh] = ["native", "kept", "fresh"].map(|name| stage.metric_provider(name));
     for (name, ours, theirs) in METHODS {
         for (kib, calls, faster) in SIZES {
             let object = if ours == "run" {
@@ -115,7 +121,9 @@ pub(crate) async fn measure(table: &mut Table, peer: Option<&Peer>) -> Result<()
                     let faster = if callers == 1 { faster } else { Budget::None };
                     for (way, port, budget) in [
                         ("through the registry", &native, Budget::Times(1.0 / 0.9)),
-                        ("as a component", &component, faster),
+                        // As a process is.
+                        ("as a component that is kept", &kept, faster),
+                        ("as a component, fresh for every call", &fresh, faster),
                     ] {
                         others.push(Other {
                             way,

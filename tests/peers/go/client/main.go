@@ -90,14 +90,14 @@ func measure() error {
 	if err != nil {
 		return err
 	}
-	call, err := kind.init(raw)
+	caller, err := kind.init(raw)
 	if err != nil {
 		return err
 	}
 	if err := protocol.Ping(); err != nil {
 		return err
 	}
-	if err := call(); err != nil {
+	if err := caller()(); err != nil {
 		return err
 	}
 	start := time.Since(started)
@@ -107,7 +107,7 @@ func measure() error {
 	if err != nil {
 		return err
 	}
-	if _, err := callAll(call, *callers, *warmup); err != nil {
+	if _, err := callAll(caller, *callers, *warmup); err != nil {
 		return err
 	}
 	own, cpu, err := processorTime(pid)
@@ -115,7 +115,7 @@ func measure() error {
 		return err
 	}
 	began := time.Now()
-	times, err := callAll(call, *callers, *calls)
+	times, err := callAll(caller, *callers, *calls)
 	if err != nil {
 		return err
 	}
@@ -147,8 +147,9 @@ type kind struct {
 	cookie  string
 	service string
 	plugin  goPlugin.Plugin
-	// init initializes what was dispensed, and gives the call that is measured.
-	init func(dispensed any) (func() error, error)
+	// init initializes what was dispensed, and gives what makes the call that is measured: for a caller with an object of its
+	// own, as in a controller.
+	init func(dispensed any) (func() func() error, error)
 }
 
 func metricProvider(file string) (kind, error) {
@@ -156,18 +157,21 @@ func metricProvider(file string) (kind, error) {
 	if err := readJSON(file, &run); err != nil {
 		return kind{}, err
 	}
-	metric := run.Spec.Metrics[0]
-	init := func(dispensed any) (func() error, error) {
+	init := func(dispensed any) (func() func() error, error) {
 		provider := dispensed.(rpc.MetricProviderPlugin)
 		if err := provider.InitPlugin(); err.HasError() {
 			return nil, err
 		}
-		return func() error {
-			measurement := provider.Run(&run, metric)
-			if measurement.Phase != v1alpha1.AnalysisPhaseSuccessful || measurement.Value != "1" {
-				return fmt.Errorf("the plugin answered %+v", measurement)
+		return func() func() error {
+			run := run.DeepCopy()
+			metric := run.Spec.Metrics[0]
+			return func() error {
+				measurement := provider.Run(run, metric)
+				if measurement.Phase != v1alpha1.AnalysisPhaseSuccessful || measurement.Value != "1" {
+					return fmt.Errorf("the plugin answered %+v", measurement)
+				}
+				return nil
 			}
-			return nil
 		}, nil
 	}
 	return kind{"metricprovider", "RpcMetricProviderPlugin", &rpc.RpcMetricProviderPlugin{}, init}, nil
@@ -178,16 +182,19 @@ func router(file string) (kind, error) {
 	if err := readJSON(file, &rollout); err != nil {
 		return kind{}, err
 	}
-	init := func(dispensed any) (func() error, error) {
+	init := func(dispensed any) (func() func() error, error) {
 		router := dispensed.(routerrpc.TrafficRouterPlugin)
 		if err := router.InitPlugin(); err.HasError() {
 			return nil, err
 		}
-		return func() error {
-			if err := router.SetWeight(&rollout, 20, nil); err.HasError() {
-				return err
+		return func() func() error {
+			rollout := rollout.DeepCopy()
+			return func() error {
+				if err := router.SetWeight(rollout, 20, nil); err.HasError() {
+					return err
+				}
+				return nil
 			}
-			return nil
 		}, nil
 	}
 	return kind{"trafficrouter", "RpcTrafficRouterPlugin", &routerrpc.RpcTrafficRouterPlugin{}, init}, nil
@@ -201,7 +208,7 @@ func readJSON(file string, to any) error {
 	return json.Unmarshal(text, to)
 }
 
-func callAll(call func() error, callers, calls int) ([]time.Duration, error) {
+func callAll(newCaller func() func() error, callers, calls int) ([]time.Duration, error) {
 	each := calls / callers
 	times := make([]time.Duration, each*callers)
 	errs := make([]error, callers)
@@ -210,6 +217,7 @@ func callAll(call func() error, callers, calls int) ([]time.Duration, error) {
 		group.Add(1)
 		go func() {
 			defer group.Done()
+			call := newCaller()
 			mine := times[caller*each : (caller+1)*each]
 			for index := range mine {
 				began := time.Now()
