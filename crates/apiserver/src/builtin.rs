@@ -119,6 +119,7 @@ fn custom() -> Vec<Kind> {
         Kind::custom("gateway.networking.k8s.io", "v1", "HTTPRoute")
             .also("v1beta1")
             .with_status(),
+        Kind::custom("gateway.networking.k8s.io", "v1", "GRPCRoute").with_status(),
         with_template(argo("Rollout")).short(&["ro"]).with_status(),
         argo("AnalysisRun").short(&["ar"]),
         argo("AnalysisTemplate").short(&["at"]),

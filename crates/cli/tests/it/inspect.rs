@@ -11,6 +11,7 @@ fn tells_what_a_plugin_is_and_what_it_asks_for() {
         ("http-gate", "step", false),
         ("prometheus", "metric-provider", false),
         ("nginx", "traffic-router", true),
+        ("gateway-api", "traffic-router", true),
     ] {
         let ended = run(rollcage()
             .args(["plugin", "inspect", "--output", "json"])

@@ -32,6 +32,7 @@ fn problems(report: &Value) -> String {
 #[test]
 fn cases_of_the_examples_hold_and_they_keep_every_rule() {
     for (name, rules) in [
+        ("gateway-api", 8),
         ("hello-step", 4),
         ("http-gate", 5),
         ("nginx", 6),

@@ -16,7 +16,12 @@ fn plugin(name: &str) -> Option<Vec<u8>> {
 
 #[test]
 fn rust_plugins_import_only_what_they_call() {
-    let cases: [(&str, &[&str], &str); 4] = [
+    let cases: [(&str, &[&str], &str); 5] = [
+        (
+            "gateway-api",
+            &["kubernetes@0.1.0", "log@0.1.0", "types@0.1.0"],
+            "routing@0.1.0",
+        ),
         ("hello-step", &["log@0.1.0", "types@0.1.0"], "stepping@0.1.0"),
         (
             "http-gate",
