@@ -5,6 +5,7 @@
 //!                                            kubectl             a link to it
 //!                                            rollouts-controller the original
 //!                                            argo                a link to the manifests of the original's module
+//! tests/controlplane/gateway-api ──────────> gateway-api         a link to the custom resources of that module
 //! ```
 //!
 //! From nothing that is minutes of processor time, so it runs at low priority beside what else there is to build.
@@ -112,13 +113,17 @@ fn start(parts: &[Part]) -> Result<Building> {
 impl Building {
     /// Waits for its end, and gives the folder; `None` without Go, which is an error in CI only.
     pub(crate) fn finish(mut self) -> Result<Option<PathBuf>> {
-        if self.parts.is_empty() {
-            return Ok(Some(out()?));
-        }
-        unless_go_is_missing(self.wait())
+        let built = self.wait().and_then(|out| {
+            link_gateway_api(&out)?;
+            Ok(out)
+        });
+        unless_go_is_missing(built)
     }
 
     fn wait(&mut self) -> Result<PathBuf> {
+        if self.parts.is_empty() {
+            return out();
+        }
         let mut go = self.go.take().context("go cannot be run")?;
         let mut said = String::new();
         if let Some(mut errors) = go.stderr.take() {
@@ -218,11 +223,37 @@ fn relink(target: &Path, link: &Path) -> Result<()> {
     symlink(target, link).with_context(|| format!("linking {}", link.display()))
 }
 
+/// The custom resources of the Gateway API, out of a module of their own: the programs here are not linked from it.
+fn link_gateway_api(out: &Path) -> Result<()> {
+    const MODULE: &str = "sigs.k8s.io/gateway-api";
+    let (folder, link) = (sources().join("gateway-api"), out.join("gateway-api"));
+    let required = fs::read_to_string(folder.join("go.mod"))?;
+    let version = required
+        .lines()
+        .find_map(|line| line.strip_prefix("require ")?.strip_prefix(MODULE));
+    let version = version.context("gateway-api/go.mod does not require it")?.trim();
+    let crds = format!("gateway-api@{version}/config/crd/standard");
+    if link.is_dir() && fs::read_link(&link).is_ok_and(|target| target.ends_with(&crds)) {
+        return Ok(());
+    }
+    run_command(
+        Command::new("go")
+            .args(["mod", "download", MODULE])
+            .current_dir(&folder),
+    )?;
+    relink(&module(&folder, MODULE)?.join("config/crd/standard"), &link)
+}
+
 /// The folder of the original's module: its custom resources are read from there, and never copied.
 fn original() -> Result<PathBuf> {
+    module(&sources(), "github.com/argoproj/argo-rollouts")
+}
+
+/// The folder of a module that the one in `from` requires.
+fn module(from: &Path, name: &str) -> Result<PathBuf> {
     let listed = Command::new("go")
-        .args(["list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-rollouts"])
-        .current_dir(sources())
+        .args(["list", "-m", "-f", "{{.Dir}}", name])
+        .current_dir(from)
         .output()?;
     let said = String::from_utf8_lossy(&listed.stderr);
     ensure!(listed.status.success(), "go list ({}): {}", listed.status, said.trim());

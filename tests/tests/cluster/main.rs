@@ -10,6 +10,7 @@
 mod dev;
 mod disruptions;
 mod features;
+mod gateway_api;
 mod job;
 mod kills;
 mod kit;

@@ -15,6 +15,8 @@ use crate::kit::free_port;
 pub struct Original {
     child: Child,
     log: tempfile::NamedTempFile,
+    // It copies its plugins to where it is started.
+    _folder: tempfile::TempDir,
 }
 
 impl Original {
@@ -22,7 +24,10 @@ impl Original {
     pub fn start(account: &Account, namespace: &str, instance: &str, arguments: &[&str]) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         let (healthz, metrics) = (free_port().to_string(), free_port().to_string());
-        let child = Command::new(built().unwrap().join("rollouts-controller"))
+        let folder = tempfile::tempdir().unwrap();
+        let program = built().unwrap().join("rollouts-controller").canonicalize().unwrap();
+        let child = Command::new(program)
+            .current_dir(folder.path())
             .arg("--kubeconfig")
             .arg(&account.kubeconfig)
             .args([
@@ -35,11 +40,17 @@ impl Original {
             ])
             .args(arguments)
             .env("POD_NAMESPACE", namespace)
+            // For its plugins.
+            .env("KUBECONFIG", &account.kubeconfig)
             .stdout(File::create(log.path()).unwrap())
             .stderr(File::options().append(true).open(log.path()).unwrap())
             .spawn()
             .unwrap();
-        Self { child, log }
+        Self {
+            child,
+            log,
+            _folder: folder,
+        }
     }
 
     /// Tells it to end (SIGTERM), and waits until it has.
