@@ -20,18 +20,30 @@ enum Functions {
     All,
     /// All functions but these.
     Without(&'static [&'static str]),
+    /// These functions, and nothing else of the file; methods as `(receiver) Name`.
+    Only(&'static [&'static str]),
 }
 
 const CLIENTS: &str = "k8s.io/client-go/kubernetes";
 const CLUSTER: &str = "rollcage.dev/tests/oracle/original/jobs/cluster";
+const RECORD: (&str, &str) = (
+    "github.com/argoproj/argo-rollouts/utils/record",
+    "rollcage.dev/tests/oracle/original/record",
+);
+const ROLLOUTS: (&str, &str) = (
+    "github.com/argoproj/argo-rollouts/utils/rollout",
+    "rollcage.dev/tests/oracle/original/rolloututil",
+);
+const REPLICA_SETS: (&str, &str) = (
+    "github.com/argoproj/argo-rollouts/utils/replicaset",
+    "rollcage.dev/tests/oracle/original/replicaset",
+);
+
 pub(super) const BORROWED: &[Borrowed] = &[
     Borrowed {
         from: "analysis/analysis.go",
         place: "original/analysis.go",
-        imports: &[(
-            "github.com/argoproj/argo-rollouts/utils/record",
-            "rollcage.dev/tests/oracle/original/record",
-        )],
+        imports: &[RECORD],
         functions: Functions::All,
     },
     Borrowed {
@@ -71,6 +83,57 @@ pub(super) const BORROWED: &[Borrowed] = &[
         ],
         functions: Functions::Without(&["GetPodsOwnedByReplicaSet"]),
     },
+    Borrowed {
+        from: "utils/rollout/rolloututil.go",
+        place: "original/rolloututil/rolloututil.go",
+        imports: &[REPLICA_SETS],
+        functions: Functions::All,
+    },
+    Borrowed {
+        from: "rollout/trafficrouting.go",
+        place: "original/rollout/trafficrouting.go",
+        imports: &[REPLICA_SETS, ROLLOUTS, RECORD],
+        functions: Functions::Only(&[
+            "(c *rolloutContext) checkReplicasAvailable",
+            "(c *rolloutContext) reconcileTrafficRouting",
+            "(c *rolloutContext) calculateDesiredWeightOnAbortOrStableRollback",
+            "trafficWeightUpdatedMessage",
+            "calculateWeightStatus",
+            "(c *rolloutContext) calculateWeightDestinationsFromExperiment",
+        ]),
+    },
+    Borrowed {
+        from: "rollout/restart.go",
+        place: "original/rollout/restart.go",
+        imports: &[],
+        functions: Functions::Only(&["maxInt", "minInt"]),
+    },
+    Borrowed {
+        from: "rollout/pause.go",
+        place: "original/rollout/pause.go",
+        imports: &[],
+        functions: Functions::Without(&["(c *rolloutContext) completedPrePromotionAnalysis"]),
+    },
+    Borrowed {
+        from: "rollout/sync.go",
+        place: "original/rollout/sync.go",
+        imports: &[REPLICA_SETS],
+        functions: Functions::Only(&[
+            "(c *rolloutContext) isRollback",
+            "(c *rolloutContext) isFastRollback",
+            "(c *rolloutContext) isRollbackWithinWindow",
+            "(c *rolloutContext) shouldFullPromote",
+        ]),
+    },
+    Borrowed {
+        from: "rollout/canary.go",
+        place: "original/rollout/canary.go",
+        imports: &[REPLICA_SETS],
+        functions: Functions::Only(&[
+            "(c *rolloutContext) reconcileCanaryPause",
+            "(c *rolloutContext) completedCurrentCanaryStep",
+        ]),
+    },
 ];
 
 impl Borrowed {
@@ -79,6 +142,7 @@ impl Borrowed {
         let mut text = match self.functions {
             Functions::All => text.to_owned(),
             Functions::Without(names) => without_unused_imports(&without(text, names)?)?,
+            Functions::Only(names) => without_unused_imports(&only(text, names)?)?,
         };
         for (theirs, ours) in self.imports {
             let theirs = format!("\"{theirs}\"");
@@ -106,6 +170,15 @@ fn without(text: &str, names: &[&str]) -> anyhow::Result<String> {
     names.iter().try_fold(text.to_owned(), |text, name| {
         Ok(text.replace(function(&text, name)?, "\n"))
     })
+}
+
+fn only(text: &str, names: &[&str]) -> anyhow::Result<String> {
+    let (head, _) = imports(text)?;
+    let functions: Vec<&str> = names
+        .iter()
+        .map(|name| function(text, name))
+        .collect::<Result<_, _>>()?;
+    Ok(format!("{head}{}", functions.concat()))
 }
 
 /// A file up to the end of its imports, and what follows.

@@ -73,9 +73,9 @@ pub struct SetCanaryScale {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExperimentStep {
-    /// One ReplicaSet each.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub templates: Vec<ExperimentTemplate>,
+    /// One ReplicaSet each. No list and an empty one have different hashes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub templates: Option<Vec<ExperimentTemplate>>,
     /// Every other field.
     #[serde(flatten)]
     pub rest: Map<String, Value>,

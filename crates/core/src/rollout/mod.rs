@@ -1,12 +1,14 @@
 //! Canary Rollouts as Argo Rollouts understands them (spec 7): functions from what is observed to a decision.
 //!
 //! ```text
-//! ReplicaSets of the API -> ReplicaSet (what is decided by) -> ReplicaSets (new, stable, others)
+//! ReplicaSets of the API -> ReplicaSet (what is decided by) -> classify, by hash -> ReplicaSets (new, stable, others)
+//!                                                               revision: which one, and the way back without steps
 //! Rollout -> Canary -> limits   (replicas, maximum weight, surge, delays: the defaults)
 //!               |---> step     (where it is, the weight and the scale that hold there)
 //!               |---> basic    \
 //!               |---> routed    } how many pods each ReplicaSet is to have
-//!               `---> counts   /  and whether it has them
+//!               |---> counts   /  and whether it has them
+//!               `---> traffic  (what routers are told, and what comes of their answers)
 //! ```
 //!
 //! Invariants: nothing here calls anybody or reads a clock; objects are the only state, so any replica can take over
@@ -15,20 +17,28 @@
 //! Every rule is held against the original's own code (`tests/it/rollout`).
 
 mod basic;
+mod classify;
 mod counts;
+mod hash;
 mod limits;
 mod replica_set;
+mod revision;
 mod routed;
 mod step;
+mod traffic;
 
 use rollcage_api::rollout::{CanaryStrategy, Rollout, TrafficRouting};
 
+pub use classify::same_template;
 pub use counts::Counts;
+pub use hash::{pod_template_hash, step_hash};
 pub use limits::AbortDelay;
 pub use replica_set::{
     DESIRED_REPLICAS_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION, ReplicaSet, ReplicaSets, SCALE_DOWN_ANNOTATION,
 };
+pub use revision::{Revised, is_within_window, max_revision, revise};
 pub use step::{CurrentStep, Scale, pause_seconds};
+pub use traffic::{ExperimentPods, RouterCall, Traffic, VERIFY_AGAIN, Verdict, verified};
 
 /// A Rollout whose strategy is canary, and what is to be said of it.
 #[derive(Clone, Copy, Debug)]

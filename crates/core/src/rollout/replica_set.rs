@@ -74,6 +74,17 @@ impl ReplicaSet {
     }
 }
 
+/// Pods of several ReplicaSets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// That there are.
+    pub replicas: i32,
+    /// That are ready.
+    pub ready: i32,
+    /// That have been ready for long enough.
+    pub available: i32,
+}
+
 /// The ReplicaSets of a Rollout by their parts in the release.
 #[derive(Clone, Debug, Default)]
 pub struct ReplicaSets<'a> {
@@ -96,5 +107,14 @@ impl<'a> ReplicaSets<'a> {
     pub fn all(&self) -> impl Iterator<Item = &'a ReplicaSet> + '_ {
         let first = self.new.into_iter().chain(self.other_stable());
         first.chain(self.others.iter().copied())
+    }
+
+    /// Pods of all of them.
+    pub fn totals(&self) -> Totals {
+        self.all().fold(Totals::default(), |sum, set| Totals {
+            replicas: sum.replicas.saturating_add(set.replicas),
+            ready: sum.ready.saturating_add(set.ready),
+            available: sum.available.saturating_add(set.available),
+        })
     }
 }

@@ -1,8 +1,11 @@
 //! Rollouts: thousands of generated ones, each rule against the original's own code, texts included.
 
+mod classes;
 mod counts;
 mod generate;
+mod hashes;
 mod rules;
+mod traffic;
 
 use std::{collections::BTreeMap, env};
 

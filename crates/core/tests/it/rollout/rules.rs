@@ -18,16 +18,25 @@ impl Rule {
     }
 }
 
-pub(super) const RULES: &[Rule] = &[Rule {
-    row: "Abort with `dynamicStableScale` and an explicit `abortScaleDownDelaySeconds`",
-    ops: &["rollout.counts"],
-    explains: |request, _, _| {
-        let canary = &request["rollout"]["spec"]["strategy"]["canary"];
-        request["rollout"]["status"]["abort"] == true
-            && canary["dynamicStableScale"] == true
-            && canary["trafficRouting"].is_object()
-            && canary["abortScaleDownDelaySeconds"]
-                .as_i64()
-                .is_some_and(|seconds| seconds != 0)
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        row: "Passes over Rollouts that panic",
+        ops: &["rollout.traffic"],
+        explains: |_, original, here| {
+            here.is_ok() && original.as_ref().is_err_and(|error| error.starts_with("panic: "))
+        },
     },
-}];
+    Rule {
+        row: "Abort with `dynamicStableScale` and an explicit `abortScaleDownDelaySeconds`",
+        ops: &["rollout.counts", "rollout.traffic"],
+        explains: |request, _, _| {
+            let canary = &request["rollout"]["spec"]["strategy"]["canary"];
+            request["rollout"]["status"]["abort"] == true
+                && canary["dynamicStableScale"] == true
+                && canary["trafficRouting"].is_object()
+                && canary["abortScaleDownDelaySeconds"]
+                    .as_i64()
+                    .is_some_and(|seconds| seconds != 0)
+        },
+    },
+];
