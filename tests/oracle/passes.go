@@ -12,6 +12,7 @@ import (
 func init() {
 	operations["analysis.job"] = typed(job.Ask)
 	operations["analysis.pass"] = typed(original.Pass)
+	operations["rollout.advance"] = typed(rollout.Advance)
 	operations["rollout.classes"] = typed(rollout.Classes)
 	operations["rollout.counts"] = typed(replicaset.Counts)
 	operations["rollout.fields"] = typed(replicaset.Fields)

@@ -117,8 +117,11 @@ pub(super) const BORROWED: &[Borrowed] = &[
     Borrowed {
         from: "rollout/sync.go",
         place: "original/rollout/sync.go",
-        imports: &[REPLICA_SETS],
+        imports: &[REPLICA_SETS, RECORD],
         functions: Functions::Only(&[
+            "(c *rolloutContext) calculateBaseStatus",
+            "(c *rolloutContext) resetRolloutStatus",
+            "(c *rolloutContext) promoteStable",
             "(c *rolloutContext) isRollback",
             "(c *rolloutContext) isFastRollback",
             "(c *rolloutContext) isRollbackWithinWindow",
@@ -128,8 +131,9 @@ pub(super) const BORROWED: &[Borrowed] = &[
     Borrowed {
         from: "rollout/canary.go",
         place: "original/rollout/canary.go",
-        imports: &[REPLICA_SETS],
+        imports: &[REPLICA_SETS, ROLLOUTS, RECORD],
         functions: Functions::Only(&[
+            "(c *rolloutContext) syncRolloutStatusCanary",
             "(c *rolloutContext) reconcileCanaryPause",
             "(c *rolloutContext) completedCurrentCanaryStep",
         ]),

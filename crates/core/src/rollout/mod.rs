@@ -8,7 +8,8 @@
 //!               |---> basic    \
 //!               |---> routed    } how many pods each ReplicaSet is to have
 //!               |---> counts   /  and whether it has them
-//!               `---> traffic  (what routers are told, and what comes of their answers)
+//!               |---> traffic  (what routers are told, and what comes of their answers)
+//!               `---> pause, advance (whether the step is done, the release is over, or all begins anew) -> next status
 //! ```
 //!
 //! Invariants: nothing here calls anybody or reads a clock; objects are the only state, so any replica can take over
@@ -16,11 +17,13 @@
 //!
 //! Every rule is held against the original's own code (`tests/it/rollout`).
 
+mod advance;
 mod basic;
 mod classify;
 mod counts;
 mod hash;
 mod limits;
+mod pause;
 mod replica_set;
 mod revision;
 mod routed;
@@ -29,12 +32,15 @@ mod traffic;
 
 use rollcage_api::rollout::{CanaryStrategy, Rollout, TrafficRouting};
 
+pub use advance::{RolloutEvent, StepState, describe};
 pub use classify::same_template;
 pub use counts::Counts;
 pub use hash::{pod_template_hash, step_hash};
 pub use limits::AbortDelay;
+pub use pause::{INCONCLUSIVE_ANALYSIS, PAUSE_STEP, PauseStep, Pauses};
 pub use replica_set::{
     DESIRED_REPLICAS_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION, ReplicaSet, ReplicaSets, SCALE_DOWN_ANNOTATION,
+    Totals,
 };
 pub use revision::{Revised, is_within_window, max_revision, revise};
 pub use step::{CurrentStep, Scale, pause_seconds};

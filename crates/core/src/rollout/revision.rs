@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rollcage_api::rollout::Rollout;
 
-use super::{DESIRED_REPLICAS_ANNOTATION, REVISION_ANNOTATION, ReplicaSet, ReplicaSets};
+use super::{Canary, DESIRED_REPLICAS_ANNOTATION, REVISION_ANNOTATION, ReplicaSet, ReplicaSets};
 
 /// Annotation: the revisions that a ReplicaSet was before.
 const HISTORY_ANNOTATION: &str = "rollout.argoproj.io/revision-history";
@@ -26,6 +26,15 @@ pub struct Revised {
     pub annotations: BTreeMap<String, String>,
     /// Whether they are to be written: those of a ReplicaSet whose revision is no number are left alone.
     pub changed: bool,
+}
+
+impl Canary<'_> {
+    /// The Rollout's revision; 0 before it has one.
+    pub fn revision(&self) -> i64 {
+        let annotations = self.rollout.metadata.annotations.as_ref();
+        let revision = annotations.and_then(|annotations| annotations.get(REVISION_ANNOTATION));
+        revision.and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
 }
 
 /// The highest revision of these, 0 without any. What is no number is passed over.

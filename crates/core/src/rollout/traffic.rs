@@ -11,7 +11,7 @@ use std::time::Duration;
 use rollcage_api::rollout::{TrafficWeights, Verification, WeightDestination};
 use serde_json::Value;
 
-use super::{Canary, CurrentStep, REVISION_ANNOTATION, ReplicaSet, ReplicaSets, clamp};
+use super::{Canary, CurrentStep, ReplicaSet, ReplicaSets, clamp};
 
 /// When weights are looked at again that were not there yet.
 pub const VERIFY_AGAIN: Duration = Duration::from_secs(10);
@@ -225,11 +225,7 @@ impl<'a> Canary<'a> {
 
     /// Whether it has had another revision: the first one goes through no steps.
     fn is_an_update(&self) -> bool {
-        let annotations = self.rollout.metadata.annotations.as_ref();
-        let revision = annotations.and_then(|annotations| annotations.get(REVISION_ANNOTATION));
-        revision
-            .and_then(|text| text.parse::<i32>().ok())
-            .is_some_and(|revision| revision > 1)
+        i32::try_from(self.revision()).is_ok_and(|revision| revision > 1)
     }
 
     /// Traffic of an Experiment's pods, by the last experiment step up to the current one.
@@ -348,8 +344,10 @@ mod tests {
                 to[name] = value.clone();
             }
         }
-        serde_json::from_value(json!({"metadata": {"annotations": {REVISION_ANNOTATION: "2"}},
-            "spec": {"replicas": 10, "strategy": {"canary": spec}}, "status": whole}))
+        serde_json::from_value(
+            json!({"metadata": {"annotations": {"rollout.argoproj.io/revision": "2"}},
+            "spec": {"replicas": 10, "strategy": {"canary": spec}}, "status": whole}),
+        )
         .unwrap()
     }
 

@@ -51,9 +51,24 @@ type currentRuns struct {
 // stepPlugins says of every step plugin the same.
 type stepPlugins bool
 
+func (s stepPlugins) updateStatus(_ *v1alpha1.RolloutStatus) {}
+
 func (s stepPlugins) isStepPluginCompleted(_ int32, _ *v1alpha1.PluginStep) bool { return bool(s) }
 
 func (c *rolloutContext) areTargetsVerified() bool { return true }
+
+func (c *rolloutContext) getRolloutValidationErrors() error { return nil }
+
+func (c *rolloutContext) SetRestartedAt() {}
+
+func (c *rolloutContext) scaleDeployment(_ *int32) error { return nil }
+
+// persistRolloutStatus keeps what would be written, with pauses and abort.
+func (c *rolloutContext) persistRolloutStatus(status *v1alpha1.RolloutStatus) error {
+	c.pauseContext.CalculatePauseStatus(status)
+	c.newStatus = *status
+	return nil
+}
 
 func (c *rolloutContext) ensureSVCTargets(name string, rs *appsv1.ReplicaSet, check bool) error {
 	*c.calls = append(*c.calls, fmt.Sprintf("service %s %s %t", name, replicasetutil.GetPodTemplateHash(rs), check))
@@ -226,5 +241,50 @@ func Classes(args struct {
 	}
 	result.AnnotationsChanged = annotations.SetNewReplicaSetAnnotations(ro, newRS, next, exists)
 	result.Annotations = newRS.Annotations
+	return result, nil
+}
+
+// AdvanceArgs is a scene, and what the pass has found out before its end.
+type AdvanceArgs struct {
+	Scene
+	Abort *string `json:"abort"`
+	Pause string  `json:"pause"`
+}
+
+// AdvanceResult is what the end of a pass makes of a release.
+type AdvanceResult struct {
+	Status v1alpha1.RolloutStatus `json:"status"`
+	Events []string               `json:"events"`
+	Pause  bool                   `json:"pause"`
+	WakeIn float64                `json:"wakeIn"`
+}
+
+// Advance is the end of a pass.
+func Advance(args AdvanceArgs) (*AdvanceResult, error) {
+	c := args.context()
+	result := &AdvanceResult{}
+	c.enqueueRolloutAfter = func(_ any, after time.Duration) { result.WakeIn = after.Seconds() }
+	// As a pass begins, and as far as it has come before its end.
+	before := args.Rollout.Status
+	c.newStatus = v1alpha1.RolloutStatus{RestartedAt: before.RestartedAt}
+	c.newStatus.Canary.Weights = before.Canary.Weights
+	c.newStatus.Canary.CurrentExperiment = before.Canary.CurrentExperiment
+	c.newStatus.Canary.CurrentStepAnalysisRunStatus = before.Canary.CurrentStepAnalysisRunStatus
+	c.newStatus.Canary.CurrentBackgroundAnalysisRunStatus = before.Canary.CurrentBackgroundAnalysisRunStatus
+	if before.StableRS == before.CurrentPodHash && c.pauseContext.IsAborted() {
+		c.pauseContext.RemoveAbort()
+	}
+	if args.Abort != nil {
+		c.pauseContext.AddAbort(*args.Abort)
+	}
+	if args.Pause != "" {
+		c.pauseContext.AddPauseCondition(v1alpha1.PauseReason(args.Pause))
+	} else if !replicasetutil.PodTemplateOrStepsChanged(args.Rollout, args.New) {
+		result.Pause = c.reconcileCanaryPause()
+	}
+	if err := c.syncRolloutStatusCanary(); err != nil {
+		return nil, err
+	}
+	result.Status, result.Events = c.newStatus, *c.recorder.events
 	return result, nil
 }

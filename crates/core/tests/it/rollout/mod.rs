@@ -1,5 +1,6 @@
 //! Rollouts: thousands of generated ones, each rule against the original's own code, texts included.
 
+mod advance;
 mod classes;
 mod counts;
 mod generate;

@@ -39,4 +39,16 @@ pub(super) const RULES: &[Rule] = &[
                     .is_some_and(|seconds| seconds != 0)
         },
     },
+    Rule {
+        row: "A step that is done when all steps are skipped",
+        ops: &["rollout.advance"],
+        explains: |request, original, _| {
+            let steps = request["rollout"]["spec"]["strategy"]["canary"]["steps"].as_array();
+            let index = original
+                .as_ref()
+                .ok()
+                .and_then(|answer| answer["status"]["currentStepIndex"].as_u64());
+            steps.is_some_and(|steps| index == u64::try_from(steps.len() + 1).ok())
+        },
+    },
 ];
