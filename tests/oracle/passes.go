@@ -17,5 +17,6 @@ func init() {
 	operations["rollout.counts"] = typed(replicaset.Counts)
 	operations["rollout.fields"] = typed(replicaset.Fields)
 	operations["rollout.hashes"] = typed(replicaset.Hashes)
+	operations["rollout.scaling"] = typed(rollout.Scaling)
 	operations["rollout.traffic"] = typed(rollout.Traffic)
 }

@@ -103,6 +103,41 @@ pub(super) const BORROWED: &[Borrowed] = &[
         ]),
     },
     Borrowed {
+        from: "rollout/replicaset.go",
+        place: "original/rollout/replicaset.go",
+        imports: &[
+            REPLICA_SETS,
+            (
+                "k8s.io/kubernetes/pkg/controller",
+                "rollcage.dev/tests/oracle/original/kubernetes/controller",
+            ),
+        ],
+        functions: Functions::Only(&[
+            "(c *rolloutContext) removeScaleDownDelay",
+            "(c *rolloutContext) addScaleDownDelay",
+            "(c *rolloutContext) removeScaleDownDeadlines",
+            "(c *rolloutContext) syncNewRSReplicasAnnotation",
+            "(c *rolloutContext) reconcileNewReplicaSet",
+            "(c *rolloutContext) shouldDelayScaleDownOnAbort",
+            "(c *rolloutContext) reconcileOtherReplicaSets",
+            "(c *rolloutContext) cleanupUnhealthyReplicas",
+            "(c *rolloutContext) scaleDownDelayHelper",
+            "(c *rolloutContext) isReplicaSetReferenced",
+        ]),
+    },
+    Borrowed {
+        from: "rollout/bluegreen.go",
+        place: "original/rollout/bluegreen.go",
+        imports: &[],
+        functions: Functions::Only(&["GetScaleDownRevisionLimit"]),
+    },
+    Borrowed {
+        from: "rollout/context.go",
+        place: "original/rollout/context.go",
+        imports: &[],
+        functions: Functions::Only(&["(c *rolloutContext) haltProgress"]),
+    },
+    Borrowed {
         from: "rollout/restart.go",
         place: "original/rollout/restart.go",
         imports: &[],
@@ -119,6 +154,8 @@ pub(super) const BORROWED: &[Borrowed] = &[
         place: "original/rollout/sync.go",
         imports: &[REPLICA_SETS, RECORD],
         functions: Functions::Only(&[
+            "(c *rolloutContext) scaleReplicaSetAndRecordEvent",
+            "(c *rolloutContext) scaleReplicaSet",
             "(c *rolloutContext) calculateBaseStatus",
             "(c *rolloutContext) resetRolloutStatus",
             "(c *rolloutContext) promoteStable",
@@ -136,6 +173,9 @@ pub(super) const BORROWED: &[Borrowed] = &[
             "(c *rolloutContext) syncRolloutStatusCanary",
             "(c *rolloutContext) reconcileCanaryPause",
             "(c *rolloutContext) completedCurrentCanaryStep",
+            "(c *rolloutContext) reconcileCanaryReplicaSets",
+            "(c *rolloutContext) reconcileCanaryStableReplicaSet",
+            "(c *rolloutContext) scaleDownOldReplicaSetsForCanary",
         ]),
     },
 ];

@@ -1,7 +1,6 @@
 //! Numbers of a Rollout, and what holds where it says nothing (spec 3.2).
 
-use std::time::Duration;
-
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Canary, clamp, whole};
@@ -19,8 +18,8 @@ pub enum AbortDelay {
     Forever,
     /// So long.
     For {
-        /// The time.
-        delay: Duration,
+        /// The time; below zero it has passed already.
+        delay: SignedDuration,
         /// Whether the Rollout says so.
         explicit: bool,
     },
@@ -89,9 +88,9 @@ impl Canary<'_> {
     }
 
     /// How long old pods outlive the switch to new ones.
-    pub fn scale_down_delay(&self) -> Duration {
+    pub fn scale_down_delay(&self) -> SignedDuration {
         if self.routing().is_none() {
-            return Duration::ZERO;
+            return SignedDuration::ZERO;
         }
         seconds(self.strategy.scale_down_delay_seconds.unwrap_or(DELAY))
     }
@@ -101,7 +100,7 @@ impl Canary<'_> {
         let given = self.strategy.abort_scale_down_delay_seconds;
         match (self.routing(), given) {
             (None, _) => AbortDelay::For {
-                delay: Duration::ZERO,
+                delay: SignedDuration::ZERO,
                 explicit: false,
             },
             (Some(_), Some(0)) => AbortDelay::Forever,
@@ -122,8 +121,8 @@ impl Canary<'_> {
     }
 }
 
-fn seconds(seconds: i32) -> Duration {
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+fn seconds(seconds: i32) -> SignedDuration {
+    SignedDuration::from_secs(seconds.into())
 }
 
 #[cfg(test)]
@@ -173,7 +172,7 @@ mod tests {
             })
         };
         let wait = |seconds, explicit| AbortDelay::For {
-            delay: Duration::from_secs(seconds),
+            delay: SignedDuration::from_secs(seconds),
             explicit,
         };
         assert_eq!(delays(json!({"abortScaleDownDelaySeconds": 5})), (0, wait(0, false)));

@@ -9,6 +9,7 @@
 //!               |---> routed    } how many pods each ReplicaSet is to have
 //!               |---> counts   /  and whether it has them
 //!               |---> traffic  (what routers are told, and what comes of their answers)
+//!               |---> scaling  (which ReplicaSet changes in this pass, and which waits)
 //!               `---> pause, advance (whether the step is done, the release is over, or all begins anew) -> next status
 //! ```
 //!
@@ -27,6 +28,7 @@ mod pause;
 mod replica_set;
 mod revision;
 mod routed;
+mod scaling;
 mod step;
 mod traffic;
 
@@ -43,6 +45,7 @@ pub use replica_set::{
     Totals,
 };
 pub use revision::{Revised, is_within_window, max_revision, revise};
+pub use scaling::{Change, Scaling};
 pub use step::{CurrentStep, Scale, pause_seconds};
 pub use traffic::{ExperimentPods, RouterCall, Traffic, VERIFY_AGAIN, Verdict, verified};
 

@@ -63,9 +63,12 @@ impl ReplicaSet {
 
     /// Whether it waits for its time to be scaled down.
     pub fn has_deadline(&self) -> bool {
-        self.annotations
-            .get(SCALE_DOWN_ANNOTATION)
-            .is_some_and(|deadline| !deadline.is_empty())
+        self.deadline().is_some_and(|deadline| !deadline.is_empty())
+    }
+
+    /// When it is scaled down, as it is written.
+    pub(super) fn deadline(&self) -> Option<&str> {
+        self.annotations.get(SCALE_DOWN_ANNOTATION).map(String::as_str)
     }
 
     /// Pods that are there and stay there when it is scaled as it is to be.

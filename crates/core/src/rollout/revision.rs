@@ -42,8 +42,13 @@ pub fn max_revision<'a>(sets: impl IntoIterator<Item = &'a ReplicaSet>) -> i64 {
     sets.into_iter().filter_map(revision).max().unwrap_or(0).max(0)
 }
 
+/// `None` when the annotation is no number, or there is none.
+pub(super) fn numbered(set: &ReplicaSet) -> Option<i64> {
+    set.annotations.get(REVISION_ANNOTATION)?.parse().ok()
+}
+
 /// `None` when the annotation is no number; 0 without one.
-fn revision(set: &ReplicaSet) -> Option<i64> {
+pub(super) fn revision(set: &ReplicaSet) -> Option<i64> {
     set.annotations
         .get(REVISION_ANNOTATION)
         .map_or(Some(0), |text| text.parse().ok())

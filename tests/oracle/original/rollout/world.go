@@ -40,6 +40,9 @@ type rolloutContext struct {
 	newTrafficRoutingReconciler func(*rolloutContext) ([]*router, error)
 	enqueueRolloutAfter         func(any, time.Duration)
 
+	kubeclientset  cluster
+	servicesLister services
+
 	calls *[]string
 }
 
@@ -161,12 +164,16 @@ func (s Scene) context() *rolloutContext {
 	if replicasetutil.CheckStableRSExists(s.New, s.Stable) {
 		all = append(all, s.Stable)
 	}
+	if s.New != nil && s.Stable != nil && s.New.Name == s.Stable.Name {
+		s.Stable = s.New
+	}
+	calls := &[]string{}
 	return &rolloutContext{
 		rollout: s.Rollout, newRS: s.New, stableRS: s.Stable, otherRSs: s.Others, allRSs: all,
 		newStatus: *s.Rollout.Status.DeepCopy(), currentEx: s.Experiment, currentArs: currentRuns{CanaryStep: s.Analysis},
 		log: entry, pauseContext: &pauseContext{rollout: s.Rollout, log: entry},
-		recorder: recorder{&[]string{}}, calls: &[]string{}, resyncPeriod: 15 * time.Minute,
-		stepPluginContext: stepPlugins(s.PluginDone), enqueueRolloutAfter: func(any, time.Duration) {},
+		recorder: recorder{&[]string{}}, calls: calls, resyncPeriod: 15 * time.Minute,
+		kubeclientset: cluster{calls}, stepPluginContext: stepPlugins(s.PluginDone), enqueueRolloutAfter: func(any, time.Duration) {},
 	}
 }
 
@@ -271,12 +278,7 @@ func Advance(args AdvanceArgs) (*AdvanceResult, error) {
 	c.newStatus.Canary.CurrentExperiment = before.Canary.CurrentExperiment
 	c.newStatus.Canary.CurrentStepAnalysisRunStatus = before.Canary.CurrentStepAnalysisRunStatus
 	c.newStatus.Canary.CurrentBackgroundAnalysisRunStatus = before.Canary.CurrentBackgroundAnalysisRunStatus
-	if before.StableRS == before.CurrentPodHash && c.pauseContext.IsAborted() {
-		c.pauseContext.RemoveAbort()
-	}
-	if args.Abort != nil {
-		c.pauseContext.AddAbort(*args.Abort)
-	}
+	c.begin(args.Abort)
 	if args.Pause != "" {
 		c.pauseContext.AddPauseCondition(v1alpha1.PauseReason(args.Pause))
 	} else if !replicasetutil.PodTemplateOrStepsChanged(args.Rollout, args.New) {

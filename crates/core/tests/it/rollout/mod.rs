@@ -6,6 +6,7 @@ mod counts;
 mod generate;
 mod hashes;
 mod rules;
+mod scaling;
 mod traffic;
 
 use std::{collections::BTreeMap, env};

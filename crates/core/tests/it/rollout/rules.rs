@@ -1,5 +1,7 @@
 //! Where an answer may be another one than the original's. There are no other differences.
 
+use jiff::Timestamp;
+use rollcage_core::rollout::SCALE_DOWN_ANNOTATION;
 use serde_json::Value;
 
 use crate::oracle::Answer;
@@ -28,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         row: "Abort with `dynamicStableScale` and an explicit `abortScaleDownDelaySeconds`",
-        ops: &["rollout.counts", "rollout.traffic"],
+        ops: &["rollout.counts", "rollout.traffic", "rollout.scaling"],
         explains: |request, _, _| {
             let canary = &request["rollout"]["spec"]["strategy"]["canary"];
             request["rollout"]["status"]["abort"] == true
@@ -37,6 +39,19 @@ pub(super) const RULES: &[Rule] = &[
                 && canary["abortScaleDownDelaySeconds"]
                     .as_i64()
                     .is_some_and(|seconds| seconds != 0)
+        },
+    },
+    Rule {
+        row: "Abort with a delay of 15 minutes or more",
+        ops: &["rollout.scaling"],
+        explains: |request, _, _| {
+            let deadline = &request["new"]["metadata"]["annotations"][SCALE_DOWN_ANNOTATION];
+            let deadline = deadline.as_str().and_then(|text| text.parse().ok());
+            let now: Option<Timestamp> = request["now"].as_str().and_then(|text| text.parse().ok());
+            deadline
+                .zip(now)
+                .is_some_and(|(deadline, now): (Timestamp, _)| deadline.duration_since(now).as_secs() >= 900)
+                && (request["rollout"]["status"]["abort"] == true || request["abort"].is_string())
         },
     },
     Rule {

@@ -36,6 +36,10 @@ fn request(rng: &mut Rng) -> Value {
             }
         }
     }
+    // One object is what it is in both places.
+    if request["stable"]["metadata"]["name"] == request["new"]["metadata"]["name"] {
+        request["new"] = request["stable"].clone();
+    }
     if percent(rng, 40) {
         let phase = if percent(rng, 80) { "Running" } else { "Successful" };
         let status = |name: &str| {
