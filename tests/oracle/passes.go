@@ -18,5 +18,6 @@ func init() {
 	operations["rollout.fields"] = typed(replicaset.Fields)
 	operations["rollout.hashes"] = typed(replicaset.Hashes)
 	operations["rollout.scaling"] = typed(rollout.Scaling)
+	operations["rollout.services"] = typed(rollout.Services)
 	operations["rollout.traffic"] = typed(rollout.Traffic)
 }

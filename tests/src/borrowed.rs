@@ -34,6 +34,10 @@ const ROLLOUTS: (&str, &str) = (
     "github.com/argoproj/argo-rollouts/utils/rollout",
     "rollcage.dev/tests/oracle/original/rolloututil",
 );
+const SERVICES: (&str, &str) = (
+    "github.com/argoproj/argo-rollouts/rollout/trafficrouting",
+    "rollcage.dev/tests/oracle/original/trafficrouting",
+);
 const REPLICA_SETS: (&str, &str) = (
     "github.com/argoproj/argo-rollouts/utils/replicaset",
     "rollcage.dev/tests/oracle/original/replicaset",
@@ -124,6 +128,24 @@ pub(super) const BORROWED: &[Borrowed] = &[
             "(c *rolloutContext) scaleDownDelayHelper",
             "(c *rolloutContext) isReplicaSetReferenced",
         ]),
+    },
+    Borrowed {
+        from: "rollout/service.go",
+        place: "original/rollout/service.go",
+        imports: &[REPLICA_SETS, ROLLOUTS, RECORD, SERVICES],
+        functions: Functions::Only(&[
+            "generatePatch",
+            "(c rolloutContext) switchServiceSelector",
+            "(c *rolloutContext) reconcilePingAndPongService",
+            "(c *rolloutContext) reconcileStableAndCanaryService",
+            "(c *rolloutContext) ensureSVCTargets",
+        ]),
+    },
+    Borrowed {
+        from: "rollout/trafficrouting/service_helper.go",
+        place: "original/trafficrouting/service_helper.go",
+        imports: &[],
+        functions: Functions::Only(&["GetStableAndCanaryServices", "IsStablePing", "IsPingPongEnabled"]),
     },
     Borrowed {
         from: "rollout/bluegreen.go",

@@ -9,6 +9,7 @@
 //!               |---> routed    } how many pods each ReplicaSet is to have
 //!               |---> counts   /  and whether it has them
 //!               |---> traffic  (what routers are told, and what comes of their answers)
+//!               |---> services (which pods Services select)
 //!               |---> scaling  (which ReplicaSet changes in this pass, and which waits)
 //!               `---> pause, advance (whether the step is done, the release is over, or all begins anew) -> next status
 //! ```
@@ -29,6 +30,7 @@ mod replica_set;
 mod revision;
 mod routed;
 mod scaling;
+mod services;
 mod step;
 mod traffic;
 
@@ -46,6 +48,7 @@ pub use replica_set::{
 };
 pub use revision::{Revised, is_within_window, max_revision, revise};
 pub use scaling::{Change, Scaling};
+pub use services::{Aim, Switch};
 pub use step::{CurrentStep, Scale, pause_seconds};
 pub use traffic::{ExperimentPods, RouterCall, Traffic, VERIFY_AGAIN, Verdict, verified};
 

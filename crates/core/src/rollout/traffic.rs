@@ -151,7 +151,7 @@ impl<'a> Canary<'a> {
 
     /// The hash of the pods that traffic comes back from, while the stable ones, which are the wanted ones again, are not
     /// all there.
-    fn going_back_from(&self, sets: &ReplicaSets<'_>) -> Option<&'a str> {
+    pub(super) fn going_back_from(&self, sets: &ReplicaSets<'_>) -> Option<&'a str> {
         self.routing()
             .filter(|_| self.strategy.dynamic_stable_scale && self.is_promoted())?;
         let previous = self.recorded_weights()?.canary.pod_template_hash.as_str();

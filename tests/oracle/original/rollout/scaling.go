@@ -10,10 +10,7 @@ import (
 	"github.com/argoproj/argo-rollouts/pkg/apis/rollouts/v1alpha1"
 	"github.com/argoproj/argo-rollouts/utils/annotations"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -51,20 +48,6 @@ func (c *rolloutContext) canProceedWithScaleDownAnnotation(_ []*appsv1.ReplicaSe
 
 func (c *rolloutContext) scaleDownOldReplicaSetsForBlueGreen(_ []*appsv1.ReplicaSet) (bool, error) {
 	return false, nil
-}
-
-// services are names, and the hashes that they select.
-type services map[string]string
-
-func (s services) Services(_ string) services { return s }
-
-func (s services) Get(name string) (*corev1.Service, error) {
-	hash, ok := s[name]
-	if !ok {
-		return nil, errors.NewNotFound(schema.GroupResource{Resource: "services"}, name)
-	}
-	selector := map[string]string{v1alpha1.DefaultRolloutUniqueLabelKey: hash}
-	return &corev1.Service{Spec: corev1.ServiceSpec{Selector: selector}}, nil
 }
 
 // ScalingArgs is a scene, the weights that the pass has decided, and whether it aborts the release.

@@ -73,11 +73,6 @@ func (c *rolloutContext) persistRolloutStatus(status *v1alpha1.RolloutStatus) er
 	return nil
 }
 
-func (c *rolloutContext) ensureSVCTargets(name string, rs *appsv1.ReplicaSet, check bool) error {
-	*c.calls = append(*c.calls, fmt.Sprintf("service %s %s %t", name, replicasetutil.GetPodTemplateHash(rs), check))
-	return nil
-}
-
 // recorder notes Events.
 type recorder struct{ events *[]string }
 
@@ -197,6 +192,7 @@ type TrafficResult struct {
 func Traffic(args TrafficArgs) (*TrafficResult, error) {
 	c := args.context()
 	result := &TrafficResult{}
+	c.servicesLister = services{args.Rollout.Spec.Strategy.Canary.CanaryService: {Managed: true}}
 	c.enqueueRolloutAfter = func(_ any, after time.Duration) { result.WakeIn = after.Seconds() }
 	c.newTrafficRoutingReconciler = func(*rolloutContext) ([]*router, error) {
 		return []*router{{c.calls, args.Verified, args.Fails}}, nil

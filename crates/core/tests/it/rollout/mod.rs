@@ -7,6 +7,7 @@ mod generate;
 mod hashes;
 mod rules;
 mod scaling;
+mod services;
 mod traffic;
 
 use std::{collections::BTreeMap, env};

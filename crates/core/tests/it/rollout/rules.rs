@@ -23,7 +23,7 @@ impl Rule {
 pub(super) const RULES: &[Rule] = &[
     Rule {
         row: "Passes over Rollouts that panic",
-        ops: &["rollout.traffic"],
+        ops: &["rollout.traffic", "rollout.services"],
         explains: |_, original, here| {
             here.is_ok() && original.as_ref().is_err_and(|error| error.starts_with("panic: "))
         },

@@ -33,6 +33,18 @@ const DEADLINES: &[&str] = &[
     "",
 ];
 
+/// What Services select, so many of them being there.
+pub(super) fn services(rng: &mut Rng, often: u32) -> Value {
+    let mut services = json!({});
+    for name in ["canary", "stable", "ping", "pong"] {
+        if percent(rng, often) {
+            let hash = *one_of(rng, &["canary", "stable", "old-0", "old-1", ""]);
+            services[name] = json!({"hash": hash, "managed": percent(rng, 80)});
+        }
+    }
+    services
+}
+
 fn request(rng: &mut Rng) -> Value {
     let mut request = scene(rng);
     request["now"] = NOW.into();
@@ -98,13 +110,7 @@ fn request(rng: &mut Rng) -> Value {
     if request["stable"]["metadata"]["name"] == request["new"]["metadata"]["name"] {
         request["stable"] = request["new"].clone();
     }
-    let mut services = json!({});
-    for name in ["canary", "stable"] {
-        if percent(rng, 60) {
-            services[name] = (*one_of(rng, &["canary", "stable", "old-0", "old-1", ""])).into();
-        }
-    }
-    request["services"] = services;
+    request["services"] = services(rng, 60);
     if percent(rng, 10) {
         request["abort"] = "a plugin failed".into();
     }
@@ -124,7 +130,7 @@ fn here(request: &Value) -> Value {
     let services = [&canary.strategy.canary_service, &canary.strategy.stable_service];
     let selected: Vec<&str> = services
         .into_iter()
-        .filter_map(|name| request["services"].get(name)?.as_str())
+        .filter_map(|name| request["services"].get(name)?["hash"].as_str())
         .collect();
     let scaling = canary.scaling(&sets, weights.as_ref(), &selected, &pauses, now);
     let mut kept: Vec<&String> = Vec::new();

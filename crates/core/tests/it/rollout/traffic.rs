@@ -10,6 +10,7 @@ use super::{
     counts::Observed,
     generate::{percent, scene},
     seed,
+    services::switch,
 };
 
 fn request(rng: &mut Rng) -> Value {
@@ -83,26 +84,28 @@ fn here(request: &Value) -> Value {
         .collect();
     let traffic = canary.traffic(&sets, observed.rollout.status.abort, &pods);
     let others = destinations(&traffic.additional);
+    let mut events = Vec::new();
     let calls: Vec<String> = traffic
         .calls
         .iter()
-        .map(|call| match call {
-            RouterCall::CanaryServiceToStable => {
-                format!(
-                    "service {} {} false",
-                    canary.strategy.canary_service,
-                    sets.stable.map_or("", |set| &set.hash)
-                )
-            }
-            RouterCall::RemoveManagedRoutes => "remove-managed-routes".to_owned(),
-            RouterCall::SetHeaderRoute(route) => format!("set-header-route {}", text(&route["name"])),
-            RouterCall::SetMirrorRoute(route) => format!("set-mirror-route {}", text(&route["name"])),
-            RouterCall::UpdateHash => format!("update-hash {} {} {others}", traffic.canary_hash, traffic.stable_hash),
-            RouterCall::SetWeight => format!("set-weight {} {others}", traffic.weight),
-            RouterCall::VerifyWeight => format!("verify-weight {} {others}", traffic.weight),
+        .filter_map(|call| {
+            Some(match call {
+                RouterCall::CanaryServiceToStable => {
+                    let (call, event) = switch(&canary.aim_at_stable(&sets)?, "", true)?;
+                    events.push(event);
+                    call
+                }
+                RouterCall::RemoveManagedRoutes => "remove-managed-routes".to_owned(),
+                RouterCall::SetHeaderRoute(route) => format!("set-header-route {}", text(&route["name"])),
+                RouterCall::SetMirrorRoute(route) => format!("set-mirror-route {}", text(&route["name"])),
+                RouterCall::UpdateHash => {
+                    format!("update-hash {} {} {others}", traffic.canary_hash, traffic.stable_hash)
+                }
+                RouterCall::SetWeight => format!("set-weight {} {others}", traffic.weight),
+                RouterCall::VerifyWeight => format!("verify-weight {} {others}", traffic.weight),
+            })
         })
         .collect();
-    let mut events = Vec::new();
     let mut error = String::new();
     let mut wake = 0;
     let status = observed.rollout.status.canary.as_ref();
