@@ -80,7 +80,9 @@ impl Table {
     /// Adds a row for "less is better".
     pub(crate) fn less(&mut self, what: impl Into<String>, original: Option<Figure>, ours: Figure, budget: Budget) {
         // Nothing against nothing is no ratio.
-        let ratio = original.map(|original| original.0 / ours.0).filter(|ratio| !ratio.is_nan());
+        let ratio = original
+            .map(|original| original.0 / ours.0)
+            .filter(|ratio| !ratio.is_nan());
         self.add(what, original, ours, ratio, budget);
     }
 }

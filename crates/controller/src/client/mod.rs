@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! kube::Client -> Guarded: fence, turn of the limiter, fence again, deadline, retry of reads, who counts
-//!                   └ reads  -> connections of their own
-//!                   └ writes -> connections that check the fence whenever bytes go out
+//!                   └ reads  -> a connection that all share
+//!                   └ writes -> another one, which checks the fence whenever bytes go out
+//!                   └ the election -> connections of its own
 //! ```
 //!
 //! Invariants: a write that may not be sent is not retried into a time when it may; a request that is told to come back later
@@ -19,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use kube::{Client, Config, client::ClientBuilder};
 
+use self::transport::{Sharing, Transport};
 pub use self::{
     fence::{Fence, Moment, NotLeading},
     guarded::Guarded,
@@ -81,10 +83,13 @@ impl Clients {
         fence: &Fence,
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, kube::Error> {
-        let free = transport::connect(config, None)?;
-        let fenced = transport::connect(config, Some(fence.clone()))?;
+        let free = transport::connect(config, Sharing::All, None)?;
+        let fenced = transport::connect(config, Sharing::All, Some(fence.clone()))?;
+        let alone = transport::connect(config, Sharing::One, None)?;
         let plugin_rate = Limiter::new(options.plugins);
-        let guarded = |name| Guarded::new(free.clone(), name, options.write, observer.clone());
+        let through =
+            |transport: &Transport, name| Guarded::new(transport.clone(), name, options.write, observer.clone());
+        let guarded = |name| through(&free, name);
         let limited = |name| guarded(name).limited(Limiter::new(options.rate));
         let leader = |service: Guarded| service.fenced(Some((fence.clone(), fenced.clone())));
         let client = |service| ClientBuilder::new(service, config.default_namespace.clone()).build();
@@ -96,7 +101,8 @@ impl Clients {
             plugin_rate,
             own: client(limited("own")),
             leaders: client(leader(limited("leaders"))),
-            election: client(guarded("election")),
+            // Whether we lead must not wait for a connection that others use.
+            election: client(through(&alone, "election")),
         })
     }
 }
