@@ -11,7 +11,8 @@
 //!               |---> traffic  (what routers are told, and what comes of their answers)
 //!               |---> services (which pods Services select)
 //!               |---> scaling  (which ReplicaSet changes in this pass, and which waits)
-//!               `---> pause, advance (whether the step is done, the release is over, or all begins anew) -> next status
+//!               `---> pause, advance (whether the step is done, the release is over, or all begins anew)
+//!                    `-> conditions, phase (what is said of it) -> next status
 //! ```
 //!
 //! Invariants: nothing here calls anybody or reads a clock; objects are the only state, so any replica can take over
@@ -22,10 +23,12 @@
 mod advance;
 mod basic;
 mod classify;
+mod conditions;
 mod counts;
 mod hash;
 mod limits;
 mod pause;
+mod phase;
 mod replica_set;
 mod revision;
 mod routed;
@@ -43,8 +46,8 @@ pub use hash::{pod_template_hash, step_hash};
 pub use limits::AbortDelay;
 pub use pause::{INCONCLUSIVE_ANALYSIS, PAUSE_STEP, PauseStep, Pauses};
 pub use replica_set::{
-    DESIRED_REPLICAS_ANNOTATION, HASH_LABEL, REVISION_ANNOTATION, ReplicaSet, ReplicaSets, SCALE_DOWN_ANNOTATION,
-    Totals,
+    DESIRED_REPLICAS_ANNOTATION, Failure, HASH_LABEL, REVISION_ANNOTATION, ReplicaSet, ReplicaSets,
+    SCALE_DOWN_ANNOTATION, Totals,
 };
 pub use revision::{Revised, is_within_window, max_revision, revise};
 pub use scaling::{Change, Scaling};

@@ -35,6 +35,32 @@ pub struct ReplicaSet {
     pub ready: i32,
     /// Pods that have been ready for long enough.
     pub available: i32,
+    /// That its pods cannot be made, or not be taken away.
+    pub failure: Option<Failure>,
+}
+
+/// A condition of type ReplicaFailure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, in a sentence.
+    pub message: String,
+}
+
+impl Failure {
+    fn of(condition: &v1::ReplicaSetCondition) -> Self {
+        Self {
+            status: condition.status.clone().unwrap_or_default(),
+            since: condition.last_transition_time.as_ref().map(|time| time.0),
+            reason: condition.reason.clone().unwrap_or_default(),
+            message: condition.message.clone().unwrap_or_default(),
+        }
+    }
 }
 
 impl ReplicaSet {
@@ -58,6 +84,13 @@ impl ReplicaSet {
             replicas: status.map_or(0, |status| status.replicas),
             ready: status.and_then(|status| status.ready_replicas).unwrap_or(0),
             available: status.and_then(|status| status.available_replicas).unwrap_or(0),
+            failure: status
+                .and_then(|status| status.conditions.as_ref())
+                .and_then(|all| {
+                    all.iter()
+                        .find(|condition| condition.type_.as_deref() == Some("ReplicaFailure"))
+                })
+                .map(Failure::of),
         }
     }
 

@@ -41,6 +41,7 @@ impl<'a> Aim<'a> {
             hash: set.hash.clone(),
             adopts: !managed,
             event: RolloutEvent {
+                warning: false,
                 reason: "SwitchService",
                 message: format!(
                     "Switched selector for service '{service}' from '{selected}' to '{}'",

@@ -5,12 +5,15 @@
 package rollout
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/argoproj/argo-rollouts/pkg/apis/rollouts/v1alpha1"
 	"github.com/argoproj/argo-rollouts/utils/annotations"
+	"github.com/argoproj/argo-rollouts/utils/conditions"
 	timeutil "github.com/argoproj/argo-rollouts/utils/time"
 	log "github.com/sirupsen/logrus"
 	appsv1 "k8s.io/api/apps/v1"
@@ -18,6 +21,7 @@ import (
 
 	"rollcage.dev/tests/oracle/original/record"
 	replicasetutil "rollcage.dev/tests/oracle/original/replicaset"
+	rolloututil "rollcage.dev/tests/oracle/original/rolloututil"
 )
 
 // rolloutContext has what the original's functions ask of it.
@@ -39,6 +43,8 @@ type rolloutContext struct {
 	stepPluginContext           stepPlugins
 	newTrafficRoutingReconciler func(*rolloutContext) ([]*router, error)
 	enqueueRolloutAfter         func(any, time.Duration)
+	enqueueRollout              func(any)
+	first                       *v1alpha1.RolloutStatus
 
 	kubeclientset  cluster
 	servicesLister services
@@ -66,10 +72,41 @@ func (c *rolloutContext) SetRestartedAt() {}
 
 func (c *rolloutContext) scaleDeployment(_ *int32) error { return nil }
 
-// persistRolloutStatus keeps what would be written, with pauses and abort.
+// persistRolloutStatus keeps what would be written, and ends a pass as the original does.
 func (c *rolloutContext) persistRolloutStatus(status *v1alpha1.RolloutStatus) error {
+	before := c.rollout.Status.DeepCopy()
+	status.ObservedGeneration = fmt.Sprint(c.rollout.Generation)
+	c.evaluateProgressDeadlineAbort(status)
 	c.pauseContext.CalculatePauseStatus(status)
+	c.calculateRolloutConditions(status)
+	status.Phase, status.Message = rolloututil.CalculateRolloutPhase(c.rollout.Spec, *status)
+	was, err := json.Marshal(before)
+	if err != nil {
+		return err
+	}
+	is, err := json.Marshal(status)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(was, is) {
+		c.requeueStuckRollout(*status)
+	} else {
+		c.sendStateChangeEvents(before, status)
+	}
 	c.newStatus = *status
+	return nil
+}
+
+var nowFn = func() time.Time { return timeutil.Now() }
+
+// patchCondition keeps what would be written before anything else.
+func (c *rolloutContext) patchCondition(_ *v1alpha1.Rollout, status *v1alpha1.RolloutStatus, all ...*v1alpha1.RolloutCondition) error {
+	for _, condition := range all {
+		conditions.SetRolloutCondition(status, *condition)
+	}
+	status.ObservedGeneration = fmt.Sprint(c.rollout.Generation)
+	status.Phase, status.Message = rolloututil.CalculateRolloutPhase(c.rollout.Spec, *status)
+	c.first = status
 	return nil
 }
 
@@ -260,6 +297,10 @@ type AdvanceResult struct {
 	Events []string               `json:"events"`
 	Pause  bool                   `json:"pause"`
 	WakeIn float64                `json:"wakeIn"`
+	// LookIn is when to look again for progress.
+	LookIn *float64 `json:"lookIn"`
+	// First is the status that is written before anything else.
+	First *v1alpha1.RolloutStatus `json:"first"`
 }
 
 // Advance is the end of a pass.
@@ -267,6 +308,9 @@ func Advance(args AdvanceArgs) (*AdvanceResult, error) {
 	c := args.context()
 	result := &AdvanceResult{}
 	c.enqueueRolloutAfter = func(_ any, after time.Duration) { result.WakeIn = after.Seconds() }
+	if err := c.checkPausedConditions(); err != nil {
+		return nil, err
+	}
 	// As a pass begins, and as far as it has come before its end.
 	before := args.Rollout.Status
 	c.newStatus = v1alpha1.RolloutStatus{RestartedAt: before.RestartedAt}
@@ -280,9 +324,14 @@ func Advance(args AdvanceArgs) (*AdvanceResult, error) {
 	} else if !replicasetutil.PodTemplateOrStepsChanged(args.Rollout, args.New) {
 		result.Pause = c.reconcileCanaryPause()
 	}
+	c.enqueueRolloutAfter = func(_ any, after time.Duration) {
+		seconds := after.Seconds()
+		result.LookIn = &seconds
+	}
+	c.enqueueRollout = func(any) { result.LookIn = new(float64) }
 	if err := c.syncRolloutStatusCanary(); err != nil {
 		return nil, err
 	}
-	result.Status, result.Events = c.newStatus, *c.recorder.events
+	result.Status, result.Events, result.First = c.newStatus, *c.recorder.events, c.first
 	return result, nil
 }

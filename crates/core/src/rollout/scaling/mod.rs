@@ -295,6 +295,7 @@ impl<'a> Work<'a, '_> {
             return false;
         }
         let event = (from != to).then(|| RolloutEvent {
+            warning: false,
             reason: "ScalingReplicaSet",
             message: format!(
                 "Scaled {} ReplicaSet {name} (revision {}) from {from} to {to}",

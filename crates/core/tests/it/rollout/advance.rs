@@ -1,6 +1,7 @@
 //! The end of a pass: steps, pauses, promotion, abort, and new beginnings.
 
 use fastrand::Rng;
+use rollcage_api::rollout::RolloutStatus;
 use rollcage_core::rollout::{Canary, PAUSE_STEP, PauseStep, Pauses, StepState, pod_template_hash, step_hash};
 use serde_json::{Value, json};
 
@@ -60,6 +61,19 @@ fn request(rng: &mut Rng) -> Value {
         request["analysis"] = json!({"metadata": {"name": "r"}, "spec": {"metrics": []}, "status": {"phase": phase}});
     }
     request["pluginDone"] = rng.bool().into();
+    with_conditions(rng, &mut request);
+    if percent(rng, 40) {
+        // The pass after a pass: often nothing changes any more, for a while or for too long.
+        for _ in 0..2 {
+            request["rollout"]["status"] = here(&request)["status"].clone();
+        }
+        let conditions = request["rollout"]["status"]["conditions"].as_array_mut();
+        for condition in conditions.into_iter().flatten() {
+            if condition["type"] == "Progressing" {
+                condition["lastUpdateTime"] = ago(rng);
+            }
+        }
+    }
     match rng.u32(..12) {
         0 => request["abort"] = (*one_of(rng, &["", "a plugin failed"])).into(),
         1 => request["pause"] = "InconclusiveAnalysisRun".into(),
@@ -106,21 +120,100 @@ fn here(request: &Value) -> Value {
         plugin_done: request["pluginDone"] == true,
     };
     let mut next = rollout.status.clone();
-    let events = canary.advance(&sets, &hash, &mut pauses, state, &mut next, now);
-    let counts = sets.totals();
-    next.replicas = counts.replicas;
-    next.hpa_replicas = counts.replicas;
-    next.ready_replicas = counts.ready;
-    next.available_replicas = counts.available;
-    next.updated_replicas = sets.new.map_or(0, |new| new.replicas);
-    next.selector = "app=web".to_owned();
+    let mut events = canary.advance(&sets, &hash, &mut pauses, state, &mut next, now);
+    "app=web".clone_into(&mut next.selector);
+    events.extend(canary.conclude(&sets, &mut pauses, &mut next, now));
     let events: Vec<String> = events
         .iter()
-        .map(|event| format!("Normal {} {}", event.reason, event.message))
+        .map(|event| {
+            let kind = if event.warning { "Warning" } else { "Normal" };
+            format!("{kind} {} {}", event.reason, event.message)
+        })
         .collect();
-    let mut status = serde_json::to_value(&next).expect("a status is JSON");
-    status["blueGreen"] = json!({});
-    json!({"status": status, "events": events, "pause": at_pause, "wakeIn": wake})
+    let json = |status: &RolloutStatus| {
+        let mut status = serde_json::to_value(status).expect("a status is JSON");
+        status["blueGreen"] = json!({});
+        status
+    };
+    let is_same = json(&next) == json(&rollout.status);
+    let again = canary.look_again_at(&next, now).filter(|_| is_same);
+    let again = again.map(|at| at.duration_since(now).as_secs());
+    json!({"status": json(&next), "events": events, "pause": at_pause, "wakeIn": wake, "lookIn": again,
+        "first": canary.paused_or_retried(now).as_ref().map(json)})
+}
+
+fn ago(rng: &mut Rng) -> Value {
+    let all = [
+        "2026-01-02T03:04:04Z",
+        "2026-01-02T02:54:06Z",
+        "2026-01-02T02:54:05Z",
+        "2026-01-02T02:54:04Z",
+        "2026-01-01T00:00:00Z",
+    ];
+    (*one_of(rng, &all)).into()
+}
+
+/// What was said of the release, and what can be.
+fn with_conditions(rng: &mut Rng, request: &mut Value) {
+    let mut conditions = Vec::new();
+    for (kind, often, reasons) in [
+        (
+            "Progressing",
+            85,
+            &[
+                "ReplicaSetUpdated",
+                "NewReplicaSetAvailable",
+                "ReplicaSetUpdated",
+                "ProgressDeadlineExceeded",
+                "RolloutAborted",
+                "RolloutPaused",
+            ][..],
+        ),
+        ("Healthy", 50, &["RolloutHealthy"][..]),
+        ("Paused", 40, &["RolloutPaused"][..]),
+        ("Completed", 60, &["RolloutCompleted"][..]),
+        ("Available", 60, &["AvailableReason"][..]),
+        ("InvalidSpec", 3, &["InvalidSpec"][..]),
+        ("ReplicaFailure", 5, &["FailedCreate"][..]),
+    ] {
+        if percent(rng, often) {
+            conditions.push(json!({"type": kind, "status": *one_of(rng, &["True", "False", "Unknown"]),
+                "reason": *one_of(rng, reasons), "message": "before", "lastUpdateTime": ago(rng), "lastTransitionTime": ago(rng)}));
+        }
+    }
+    let failing = format!("/{}", one_of(rng, &["new", "others/0"]));
+    if percent(rng, 10)
+        && let Some(set) = request.pointer_mut(&failing).filter(|set| set.is_object())
+    {
+        set["status"]["conditions"] = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+            "message": "no quota", "lastTransitionTime": ago(rng)}]);
+    }
+    if percent(rng, 10)
+        && let Some(set) = request.pointer_mut("/others/0")
+    {
+        set["metadata"]["annotations"]["scale-down-deadline"] = "2026-01-02T03:05:00Z".into();
+    }
+    let spec = &mut request["rollout"]["spec"];
+    if percent(rng, 30) {
+        spec["progressDeadlineSeconds"] = (*one_of(rng, &[0, 1, 599, 600, 601, 90000])).into();
+    }
+    if percent(rng, 40) {
+        spec["progressDeadlineAbort"] = true.into();
+    }
+    if percent(rng, 8) {
+        spec["restartAt"] = "2026-01-02T03:00:00Z".into();
+    }
+    let status = &mut request["rollout"]["status"];
+    status["conditions"] = conditions.into();
+    if percent(rng, 4) {
+        status["restartedAt"] = (*one_of(rng, &["2026-01-02T03:00:00Z", "2026-01-02T03:00:01Z"])).into();
+    }
+    status["observedGeneration"] = (*one_of(rng, &["3", "3", "3", "3", "2", ""])).into();
+    for name in ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"] {
+        if percent(rng, 50) {
+            status[name] = rng.i32(0..14).into();
+        }
+    }
 }
 
 #[test]
@@ -129,12 +222,32 @@ fn releases_go_on_as_with_the_original() -> anyhow::Result<()> {
     let requests: Vec<Value> = (0..CASES).map(|_| request(&mut rng)).collect();
     let answers = compare("rollout.advance", &requests, |request| Ok(here(request)))?;
     if let Some(answers) = answers {
-        for event in ["RolloutStepCompleted", "RolloutCompleted", "SkipSteps"] {
+        for event in [
+            "RolloutStepCompleted",
+            "RolloutCompleted",
+            "SkipSteps",
+            "RolloutNotCompleted",
+            "Warning RolloutAborted",
+            "RolloutPaused",
+            "RolloutResumed",
+            "timed out progressing",
+        ] {
             let told = answers.iter().filter(|answer| {
                 let events = answer.as_ref().map(|answer| answer["events"].to_string());
                 events.is_ok_and(|events| events.contains(event))
             });
             assert!(told.count() * 200 > CASES, "{event} hardly ever");
+        }
+        for part in ["lookIn", "first"] {
+            let told = answers.iter().flatten().filter(|answer| !answer[part].is_null());
+            assert!(told.count() * 100 > CASES, "{part} hardly ever");
+        }
+        for phase in ["Healthy", "Degraded", "Progressing", "Paused"] {
+            let is = answers
+                .iter()
+                .flatten()
+                .filter(|answer| answer["status"]["phase"] == phase);
+            assert!(is.count() * 200 > CASES, "{phase} hardly ever");
         }
     }
     Ok(())
