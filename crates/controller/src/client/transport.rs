@@ -95,7 +95,7 @@ pub(super) fn connect(config: &Config, sharing: Sharing, fence: Option<Fence>) -
         .boxed_clone())
 }
 
-/// As [`ConfigExt::rustls_https_connector_with_connector`], which speaks HTTP/1.1 only.
+/// As `rustls_https_connector_with_connector` of kube, which speaks HTTP/1.1 only.
 fn secured(
     config: &Config,
     sharing: Sharing,
